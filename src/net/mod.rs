@@ -1,0 +1,37 @@
+//! The way to the vendors: a request and its reply as plain data, and the trait that carries one to the other.
+//!
+//! `client.rs` is the only door to the HTTP library. Nothing here knows a vendor.
+
+use crate::base::Result;
+use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+/// One POST with a form body; everything the first vendors need.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub content_type: &'static str,
+    pub body: Vec<u8>,
+    /// May the same bytes be sent again after an answer was lost? True for every query.
+    pub idempotent: bool,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub status: u16,
+    /// `Content-Type`, lower case; empty when absent.
+    pub content_type: String,
+    /// The server's clock (`Date` header).
+    pub date: Option<DateTime<Utc>>,
+    pub retry_after: Option<Duration>,
+    pub body: Vec<u8>,
+    pub received_at: DateTime<Utc>,
+}
+
+/// Sends one request once. Errors say by their [`Advice`](crate::base::Advice) whether the request can have arrived.
+#[async_trait::async_trait]
+pub trait Transport: Send + Sync {
+    async fn send(&self, request: &Request) -> Result<Reply>;
+}
