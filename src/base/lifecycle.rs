@@ -61,14 +61,14 @@ pub const ALL: [State; 14] = [
 ///
 /// `Mapped` → `Rejected`, `Conflict`, `Acknowledged` confirms what the ledger says of the same document.
 /// `Rejected`/`Blocked` → `Intended` happens on a retry or with another digest only. `Accepted`/`Present` → `Changed`, `Withdrawn` happens when a
-/// newer source version comes. A state may always be confirmed by itself.
+/// newer source version comes, and back when the source takes that back. A state may always be confirmed by itself.
 pub const NEXT: &[(State, &[State])] = &[
     (Mapped, &[Blocked, Unchanged, Stale, Changed, Intended, Unknown, Rejected, Conflict, Acknowledged]),
     (Blocked, &[Intended]),
     (Unchanged, &[]),
     (Stale, &[]),
-    (Changed, &[Acknowledged, Intended]),
-    (Withdrawn, &[Acknowledged]),
+    (Changed, &[Acknowledged, Intended, Accepted]),
+    (Withdrawn, &[Acknowledged, Accepted, Changed]),
     (Intended, &[Accepted, Present, Behind, Rejected, Unknown, Conflict]),
     (Accepted, &[Changed, Withdrawn]),
     (Present, &[Changed, Withdrawn]),

@@ -1,1 +1,218 @@
-//! (being built)
+//! The state store: one SQLite file in the workspace that says what is true after a crash.
+//!
+//! Takes facts (a slice is sealed, a document is about to be sent, this became of it), gives them back. One call = one
+//! transaction, WAL with `synchronous=FULL`. Never holds a record, a document body or a secret, never decides.
+
+pub mod ledger;
+mod schema;
+pub mod slices;
+
+use crate::base::{Error, Result};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+/// The folder that holds state, staging and exchange.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    dir: PathBuf,
+}
+
+impl Workspace {
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.dir.join("state.db")
+    }
+
+    /// Where the slices of one staging table lie.
+    pub fn staging(&self, table: &str) -> PathBuf {
+        self.dir.join("staging").join(table)
+    }
+
+    /// Requests and answers, as Parquet.
+    pub fn exchange(&self) -> PathBuf {
+        self.dir.join("exchange")
+    }
+
+    /// Makes a folder of the workspace, readable by this user only.
+    pub fn make(&self, dir: &Path) -> Result<()> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| Error::io(dir, &e))
+    }
+}
+
+/// An open state store. Opened for writing it holds the workspace: no second process gets in.
+pub struct Store {
+    connection: Connection,
+    /// Held, never read: dropping it opens the workspace to others.
+    _lock: Option<File>,
+}
+
+/// Translates a store error; they are all about this machine.
+pub(crate) fn failed(error: rusqlite::Error) -> Error {
+    let full = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
+    let hint = if full {
+        "free some disk space, then run the same command again: nothing is lost"
+    } else {
+        "the last transaction was not committed; the same command resumes once the cause is gone"
+    };
+    Error::local(format!("state store: {error}")).hint(hint)
+}
+
+impl Store {
+    /// Opens the workspace for work, making it if need be.
+    pub fn open(workspace: &Workspace) -> Result<Self> {
+        workspace.make(workspace.dir())?;
+        let lock = hold(&workspace.dir().join("lock"))?;
+        let connection = Connection::open(workspace.database()).map_err(failed)?;
+        prepare(&connection)?;
+        migrate(&connection)?;
+        Ok(Self { connection, _lock: Some(lock) })
+    }
+
+    /// Opens the workspace for looking only; works while another process runs. `None` when there is nothing yet.
+    pub fn open_to_read(workspace: &Workspace) -> Result<Option<Self>> {
+        if !workspace.database().exists() {
+            return Ok(None);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(workspace.database(), flags).map_err(failed)?;
+        connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(failed)?;
+        Ok(Some(Self { connection, _lock: None }))
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Runs `work` as one transaction: all of it is durable afterwards, or none.
+    pub(crate) fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        let transaction = self.connection.transaction().map_err(failed)?;
+        let value = work(&transaction).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+        Ok(value)
+    }
+
+    /// Notes that a run begins; its number names the exchange files and the ledger entries it makes.
+    pub fn begin_run(&mut self, pipeline: &str, command: &str, now: &str) -> Result<i64> {
+        self.transaction(|t| {
+            t.execute(
+                "INSERT INTO run (pipeline, command, started_at) VALUES (?1, ?2, ?3)",
+                params![pipeline, command, now],
+            )?;
+            Ok(t.last_insert_rowid())
+        })
+    }
+
+    /// Notes how a run ended, with its report as JSON.
+    pub fn end_run(&mut self, run: i64, now: &str, exit_code: u8, report: &str) -> Result<()> {
+        self.transaction(|t| {
+            t.execute(
+                "UPDATE run SET ended_at = ?2, exit_code = ?3, report = ?4 WHERE id = ?1",
+                params![run, now, exit_code, report],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// The last runs, newest first.
+    pub fn runs(&self, pipeline: Option<&str>, limit: u32) -> Result<Vec<RunRow>> {
+        let sql = "SELECT id, pipeline, command, started_at, ended_at, exit_code, report FROM run
+                   WHERE ?1 IS NULL OR pipeline = ?1 ORDER BY id DESC LIMIT ?2";
+        let mut statement = self.connection.prepare(sql).map_err(failed)?;
+        let rows = statement.query_map(params![pipeline, limit], |row| {
+            Ok(RunRow {
+                id: row.get(0)?,
+                pipeline: row.get(1)?,
+                command: row.get(2)?,
+                started_at: row.get(3)?,
+                ended_at: row.get(4)?,
+                exit_code: row.get(5)?,
+                report: row.get(6)?,
+            })
+        });
+        rows.and_then(Iterator::collect).map_err(failed)
+    }
+
+    /// When the campaign or first run over `source` with this axis began, for the catch-up of a history.
+    pub fn run_started(&self, run: i64) -> Result<Option<String>> {
+        self.connection
+            .query_row("SELECT started_at FROM run WHERE id = ?1", [run], |row| row.get(0))
+            .optional()
+            .map_err(failed)
+    }
+}
+
+/// One line of `runs`.
+#[derive(Debug, Clone)]
+pub struct RunRow {
+    pub id: i64,
+    pub pipeline: String,
+    pub command: String,
+    pub started_at: String,
+    pub ended_at: Option<String>,
+    pub exit_code: Option<u8>,
+    pub report: Option<String>,
+}
+
+fn hold(path: &Path) -> Result<File> {
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(|e| Error::io(path, &e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::local(format!(
+            "another dukou process is working in this workspace ({})",
+            path.parent().unwrap_or(path).display()
+        ))
+        .hint("wait for it, or give this one a workspace of its own with --data")),
+        Err(TryLockError::Error(e)) => Err(Error::io(path, &e)),
+    }
+}
+
+fn prepare(connection: &Connection) -> Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(failed)?;
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+        .map_err(failed)
+}
+
+fn migrate(connection: &Connection) -> Result<()> {
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    match version {
+        0 => connection
+            .execute_batch(&format!("BEGIN; {} PRAGMA user_version = {}; COMMIT;", schema::TABLES, schema::VERSION))
+            .map_err(failed),
+        v if v == schema::VERSION => Ok(()),
+        v => Err(Error::local(format!("the workspace was written by another version of dukou (state version {v})"))
+            .hint("use the dukou that wrote it, or another workspace with --data")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_process_is_refused_and_a_reader_is_not() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let workspace = Workspace::new(dir.path().join("w"));
+        assert!(Store::open_to_read(&workspace).expect("no error").is_none());
+        let mut first = Store::open(&workspace).expect("the first gets in");
+        let refused = Store::open(&workspace).err().expect("the second does not");
+        assert!(refused.to_string().contains("another dukou process"), "{refused}");
+        let run = first.begin_run("p", "run p", "2024-01-01T00:00:00Z").expect("a run");
+        let reader = Store::open_to_read(&workspace).expect("no error").expect("a store");
+        assert_eq!(reader.runs(None, 9).expect("runs")[0].id, run);
+        drop(first);
+        assert!(Store::open(&workspace).is_ok());
+    }
+}

@@ -1,0 +1,411 @@
+//! The ledger: what became of every document of a target, by key, and why rows were not sent.
+//!
+//! Takes intents and outcomes, a batch at a time; gives entries back. Identity = (target, key); the pipeline's name plays no part.
+
+use crate::base::lifecycle::{Delivered, State, Tally};
+use crate::base::record::{Reason, Rid};
+use crate::base::value::Digest;
+use crate::base::{Error, Result};
+use crate::state::{Store, failed};
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+
+/// A target as the store knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TargetId(pub i64);
+
+/// One delivery as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub key: String,
+    pub delivered: Delivered,
+    pub rid: Rid,
+    pub remote: Option<String>,
+    pub mapping: i64,
+    pub run: i64,
+    pub reason: Option<Reason>,
+}
+
+/// What a batch does to the ledger, in order, in one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// About to be sent: replaces whatever stood there.
+    Intend { key: String, digest: Digest, version: Option<i64>, rid: Rid },
+    /// What became of it. `remote` replaces the stored one unless it is `None`.
+    Settle { key: String, state: State, remote: Option<String>, reason: Option<Reason> },
+    /// In the target already, with nothing in the ledger: a lost workspace found again.
+    Adopt {
+        key: String,
+        digest: Digest,
+        version: Option<i64>,
+        rid: Rid,
+        state: State,
+        remote: Option<String>,
+        reason: Option<Reason>,
+    },
+    /// Not in the target, and no record makes it any more.
+    Forget { key: String },
+}
+
+/// A row that must not be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockedRow {
+    pub rid: Rid,
+    pub key: Option<String>,
+    pub reason: Reason,
+    pub run: i64,
+}
+
+impl Store {
+    /// The target with this identity.
+    pub fn target(&mut self, identity: &str) -> Result<TargetId> {
+        self.transaction(|t| {
+            t.execute("INSERT OR IGNORE INTO target (identity) VALUES (?1)", [identity])?;
+            t.query_row("SELECT id FROM target WHERE identity = ?1", [identity], |row| row.get(0).map(TargetId))
+        })
+    }
+
+    /// The target with this identity, if anything was ever delivered to it from here.
+    pub fn known_target(&self, identity: &str) -> Result<Option<TargetId>> {
+        let sql = "SELECT id FROM target WHERE identity = ?1";
+        self.connection().query_row(sql, [identity], |row| row.get(0).map(TargetId)).optional().map_err(failed)
+    }
+
+    /// All targets: number and identity.
+    pub fn targets(&self) -> Result<Vec<(TargetId, String)>> {
+        let mut statement = self.connection().prepare("SELECT id, identity FROM target ORDER BY id").map_err(failed)?;
+        statement
+            .query_map([], |row| Ok((TargetId(row.get(0)?), row.get(1)?)))
+            .and_then(Iterator::collect)
+            .map_err(failed)
+    }
+
+    /// The number of a mapping text; the text is kept so that a receipt can show it years later.
+    pub fn mapping(&mut self, digest: &str, sql: &str) -> Result<i64> {
+        self.transaction(|t| {
+            t.execute("INSERT OR IGNORE INTO mapping (digest, sql) VALUES (?1, ?2)", [digest, sql])?;
+            t.query_row("SELECT id FROM mapping WHERE digest = ?1", [digest], |row| row.get(0))
+        })
+    }
+
+    /// Digest and text of a mapping.
+    pub fn mapping_text(&self, id: i64) -> Result<Option<(String, String)>> {
+        let sql = "SELECT digest, sql FROM mapping WHERE id = ?1";
+        self.connection().query_row(sql, [id], |row| Ok((row.get(0)?, row.get(1)?))).optional().map_err(failed)
+    }
+
+    /// Has nothing ever been delivered to this target from this workspace?
+    pub fn ledger_is_empty(&self, target: TargetId) -> Result<bool> {
+        let sql = "SELECT NOT EXISTS (SELECT 1 FROM delivery WHERE target_id = ?1)";
+        self.connection().query_row(sql, [target.0], |row| row.get(0)).map_err(failed)
+    }
+
+    /// One entry or none per key, in order.
+    pub fn entries<'a>(&self, target: TargetId, keys: impl Iterator<Item = &'a str>) -> Result<Vec<Option<Entry>>> {
+        let sql = format!("{ENTRY} WHERE d.target_id = ?1 AND d.key = ?2");
+        let mut statement = self.connection().prepare_cached(&sql).map_err(failed)?;
+        keys.map(|key| statement.query_row(params![target.0, key], entry).optional().map_err(failed)).collect()
+    }
+
+    /// Entries that may be in the target but are not settled: intended, unknown, behind.
+    pub fn in_doubt(&self, target: TargetId) -> Result<Vec<Entry>> {
+        self.select_entries(
+            &format!("{ENTRY} WHERE d.target_id = ?1 AND d.state IN (6, 9, 11) ORDER BY d.rid"),
+            params![target.0],
+        )
+    }
+
+    /// Entries in one state, oldest row first.
+    pub fn in_state(&self, target: TargetId, state: State, limit: u32) -> Result<Vec<Entry>> {
+        self.select_entries(
+            &format!("{ENTRY} WHERE d.target_id = ?1 AND d.state = ?2 ORDER BY d.rid LIMIT ?3"),
+            params![target.0, state.code(), limit],
+        )
+    }
+
+    /// Writes a batch; durable when this returns.
+    pub fn record(&mut self, target: TargetId, mapping: i64, run: i64, now: &str, writes: &[Write]) -> Result<()> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let sends = writes.iter().any(|w| matches!(w, Write::Intend { .. }));
+        self.transaction(|t| {
+            let stamp = Stamp { target, mapping, run };
+            writes.iter().try_for_each(|write| stamp.apply(t, write))?;
+            if sends {
+                t.execute("UPDATE target SET last_sent_at = ?2 WHERE id = ?1", params![target.0, now])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// When something was last sent to this target.
+    pub fn last_sent_at(&self, target: TargetId) -> Result<Option<String>> {
+        let sql = "SELECT last_sent_at FROM target WHERE id = ?1";
+        self.connection().query_row(sql, [target.0], |row| row.get(0)).map_err(failed)
+    }
+
+    /// All deliveries of a target by state.
+    pub fn tally(&self, target: TargetId) -> Result<Tally> {
+        let sql = "SELECT state, count(*) FROM delivery WHERE target_id = ?1 GROUP BY state";
+        let mut statement = self.connection().prepare(sql).map_err(failed)?;
+        let counts: Vec<(u8, u64)> = statement
+            .query_map([target.0], |row| Ok((row.get(0)?, row.get(1)?)))
+            .and_then(Iterator::collect)
+            .map_err(failed)?;
+        let mut tally = Tally::default();
+        for (code, count) in counts {
+            let state = State::from_code(code).ok_or_else(|| Error::bug(format!("unknown state code {code}")))?;
+            tally.add(state, count);
+        }
+        Ok(tally)
+    }
+
+    /// Notes which of the rows just mapped were blocked or left out; what was noted of them before is replaced.
+    pub fn note_rows(
+        &mut self,
+        pipeline: &str,
+        run: i64,
+        mapped: &[Rid],
+        blocked: &[BlockedRow],
+        unmapped: &[Rid],
+    ) -> Result<()> {
+        self.transaction(|t| {
+            let mut clear_blocked = t.prepare("DELETE FROM blocked WHERE pipeline = ?1 AND rid = ?2")?;
+            let mut clear_unmapped = t.prepare("DELETE FROM unmapped WHERE pipeline = ?1 AND rid = ?2")?;
+            for rid in mapped.iter().chain(blocked.iter().map(|b| &b.rid)).chain(unmapped) {
+                clear_blocked.execute(params![pipeline, rid.0])?;
+                clear_unmapped.execute(params![pipeline, rid.0])?;
+            }
+            let mut insert = t.prepare(
+                "INSERT OR REPLACE INTO blocked (pipeline, rid, key, code, text, field, run_id) VALUES (?1,?2,?3,?4,?5,?6,?7)",
+            )?;
+            for b in blocked {
+                insert.execute(params![pipeline, b.rid.0, b.key, b.reason.code, b.reason.text, b.reason.field, run])?;
+            }
+            let mut insert = t.prepare("INSERT OR REPLACE INTO unmapped (pipeline, rid, run_id) VALUES (?1, ?2, ?3)")?;
+            unmapped.iter().try_for_each(|rid| insert.execute(params![pipeline, rid.0, run]).map(drop))
+        })
+    }
+
+    /// Forgets what was noted of rows that a newer version of their record has replaced.
+    pub fn keep_notes_of(&mut self, pipeline: &str, is_current: impl Fn(Rid) -> bool) -> Result<()> {
+        self.transaction(|t| {
+            for table in ["blocked", "unmapped"] {
+                let mut select = t.prepare(&format!("SELECT rid FROM {table} WHERE pipeline = ?1"))?;
+                let rids: Vec<i64> = select.query_map([pipeline], |row| row.get(0))?.collect::<Result<_, _>>()?;
+                let mut delete = t.prepare(&format!("DELETE FROM {table} WHERE pipeline = ?1 AND rid = ?2"))?;
+                for rid in rids.into_iter().filter(|rid| !is_current(Rid(*rid))) {
+                    delete.execute(params![pipeline, rid])?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Rows that must not be sent, with the reason.
+    pub fn blocked(&self, pipeline: &str, limit: u32) -> Result<Vec<BlockedRow>> {
+        let sql = "SELECT rid, key, code, text, field, run_id FROM blocked WHERE pipeline = ?1 ORDER BY rid LIMIT ?2";
+        let mut statement = self.connection().prepare(sql).map_err(failed)?;
+        let rows = statement.query_map(params![pipeline, limit], |row| {
+            Ok(BlockedRow {
+                rid: Rid(row.get(0)?),
+                key: row.get(1)?,
+                reason: Reason { code: row.get(2)?, text: row.get(3)?, field: row.get(4)? },
+                run: row.get(5)?,
+            })
+        });
+        rows.and_then(Iterator::collect).map_err(failed)
+    }
+
+    /// Rows that the mapping left out.
+    pub fn unmapped(&self, pipeline: &str, limit: u32) -> Result<Vec<Rid>> {
+        let sql = "SELECT rid FROM unmapped WHERE pipeline = ?1 ORDER BY rid LIMIT ?2";
+        let mut statement = self.connection().prepare(sql).map_err(failed)?;
+        statement
+            .query_map(params![pipeline, limit], |row| row.get(0).map(Rid))
+            .and_then(Iterator::collect)
+            .map_err(failed)
+    }
+
+    /// (blocked, unmapped) rows of a pipeline that still stand.
+    pub fn open_rows(&self, pipeline: &str) -> Result<(u64, u64)> {
+        let sql = "SELECT (SELECT count(*) FROM blocked WHERE pipeline = ?1),
+                          (SELECT count(*) FROM unmapped WHERE pipeline = ?1)";
+        self.connection().query_row(sql, [pipeline], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)
+    }
+
+    /// Reasons of a target's deliveries and a pipeline's blocked rows, grouped: (state word, code, field, example, count).
+    pub fn causes(&self, target: Option<TargetId>, pipeline: &str) -> Result<Vec<Cause>> {
+        let sql = "SELECT d.state, r.code, r.field, min(r.text), min(r.key), count(*) FROM reason r
+                     JOIN delivery d ON d.target_id = r.target_id AND d.key = r.key
+                    WHERE r.target_id = ?1 GROUP BY d.state, r.code, r.field
+                   UNION ALL
+                   SELECT 1, code, field, min(text), min(key), count(*) FROM blocked WHERE pipeline = ?2
+                    GROUP BY code, field, CASE WHEN code = '_reject' THEN text END
+                    ORDER BY 6 DESC, 1, 2";
+        let mut statement = self.connection().prepare(sql).map_err(failed)?;
+        let rows = statement.query_map(params![target.map(|t| t.0), pipeline], |row| {
+            Ok(Cause {
+                state: State::from_code(row.get(0)?).unwrap_or(State::Unknown),
+                reason: Reason { code: row.get(1)?, text: row.get(3)?, field: row.get(2)? },
+                example: row.get(4)?,
+                documents: row.get(5)?,
+            })
+        });
+        rows.and_then(Iterator::collect).map_err(failed)
+    }
+
+    fn select_entries(&self, sql: &str, args: &[&dyn rusqlite::ToSql]) -> Result<Vec<Entry>> {
+        let mut statement = self.connection().prepare(sql).map_err(failed)?;
+        statement.query_map(args, entry).and_then(Iterator::collect).map_err(failed)
+    }
+}
+
+/// Documents that share a state and a cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    pub state: State,
+    /// With the text of one of them.
+    pub reason: Reason,
+    /// Key of one of them.
+    pub example: Option<String>,
+    pub documents: u64,
+}
+
+const ENTRY: &str =
+    "SELECT d.key, d.digest, d.state, d.version, d.rid, d.remote, d.mapping_id, d.run_id, r.code, r.text, r.field
+  FROM delivery d LEFT JOIN reason r ON r.target_id = d.target_id AND r.key = d.key";
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let code: u8 = row.get(2)?;
+    let state = State::from_code(code).ok_or(rusqlite::Error::IntegralValueOutOfRange(2, i64::from(code)))?;
+    let reason: Option<String> = row.get(8)?;
+    let (text, field) = (row.get::<_, Option<String>>(9)?.unwrap_or_default(), row.get(10)?);
+    Ok(Entry {
+        key: row.get(0)?,
+        delivered: Delivered { digest: row.get(1)?, version: row.get(3)?, state },
+        rid: Rid(row.get(4)?),
+        remote: row.get(5)?,
+        mapping: row.get(6)?,
+        run: row.get(7)?,
+        reason: reason.map(|code| Reason { code, text, field }),
+    })
+}
+
+/// What every write of a batch has in common.
+struct Stamp {
+    target: TargetId,
+    mapping: i64,
+    run: i64,
+}
+
+impl Stamp {
+    fn apply(&self, t: &Transaction<'_>, write: &Write) -> rusqlite::Result<()> {
+        match write {
+            Write::Intend { key, digest, version, rid } => {
+                self.put(t, key, digest, State::Intended, *version, *rid, None)
+            }
+            Write::Adopt { key, digest, version, rid, state, remote, reason } => {
+                self.put(t, key, digest, *state, *version, *rid, remote.as_deref())?;
+                self.explain(t, key, reason.as_ref())
+            }
+            Write::Settle { key, state, remote, reason } => {
+                t.prepare_cached(
+                    "UPDATE delivery SET state = ?3, remote = coalesce(?4, remote) WHERE target_id = ?1 AND key = ?2",
+                )?
+                .execute(params![self.target.0, key, state.code(), remote])?;
+                self.explain(t, key, reason.as_ref())
+            }
+            Write::Forget { key } => {
+                t.prepare_cached("DELETE FROM delivery WHERE target_id = ?1 AND key = ?2")?
+                    .execute(params![self.target.0, key])?;
+                self.explain(t, key, None)
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one argument per column of the table")]
+    fn put(
+        &self,
+        t: &Transaction<'_>,
+        key: &str,
+        digest: &Digest,
+        state: State,
+        version: Option<i64>,
+        rid: Rid,
+        remote: Option<&str>,
+    ) -> rusqlite::Result<()> {
+        t.prepare_cached(
+            "INSERT OR REPLACE INTO delivery (target_id, key, digest, state, version, rid, remote, mapping_id, run_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![self.target.0, key, digest, state.code(), version, rid.0, remote, self.mapping, self.run])
+        .map(drop)
+    }
+
+    fn explain(&self, t: &Transaction<'_>, key: &str, reason: Option<&Reason>) -> rusqlite::Result<()> {
+        match reason {
+            Some(r) => t
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO reason (target_id, key, code, text, field) VALUES (?1,?2,?3,?4,?5)",
+                )?
+                .execute(params![self.target.0, key, r.code, r.text, r.field]),
+            None => t
+                .prepare_cached("DELETE FROM reason WHERE target_id = ?1 AND key = ?2")?
+                .execute(params![self.target.0, key]),
+        }
+        .map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Workspace;
+
+    #[test]
+    fn an_intent_survives_the_process_and_an_outcome_settles_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let workspace = Workspace::new(dir.path());
+        let digest = [7; 17];
+        let intend =
+            |key: &str, row| Write::Intend { key: key.into(), digest, version: Some(5), rid: Rid::new(1, row) };
+        {
+            let mut store = Store::open(&workspace).expect("a store");
+            let target = store.target("mysql:h/db/t").expect("a target");
+            assert!(store.ledger_is_empty(target).expect("an answer"));
+            store.record(target, 1, 1, "now", &[intend("A", 0), intend("B", 1)]).expect("recorded");
+        }
+        let mut store = Store::open(&workspace).expect("a store");
+        let target = store.known_target("mysql:h/db/t").expect("no error").expect("known");
+        assert_eq!(store.in_doubt(target).expect("entries").len(), 2);
+        let reason = Reason::new("1406", "Data too long").on_field("memo");
+        let writes = [
+            Write::Settle { key: "A".into(), state: State::Accepted, remote: Some("41".into()), reason: None },
+            Write::Settle { key: "B".into(), state: State::Rejected, remote: None, reason: Some(reason.clone()) },
+        ];
+        store.record(target, 1, 1, "now", &writes).expect("recorded");
+        let found = store.entries(target, ["A", "B", "C"].into_iter()).expect("entries");
+        assert_eq!(found[0].as_ref().and_then(|e| e.remote.as_deref()), Some("41"));
+        assert_eq!(found[1].as_ref().and_then(|e| e.reason.clone()), Some(reason));
+        assert!(found[2].is_none());
+        let tally = store.tally(target).expect("a tally");
+        assert_eq!((tally.get(State::Accepted), tally.get(State::Rejected), tally.total()), (1, 1, 2));
+        assert_eq!(store.causes(Some(target), "p").expect("causes")[0].documents, 1);
+    }
+
+    #[test]
+    fn a_row_that_maps_again_loses_its_note() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut store = Store::open(&Workspace::new(dir.path())).expect("a store");
+        let (a, b) = (Rid::new(1, 0), Rid::new(1, 1));
+        let blocked = BlockedRow { rid: a, key: None, reason: Reason::new("key", "null"), run: 1 };
+        store.note_rows("p", 1, &[], std::slice::from_ref(&blocked), &[b]).expect("noted");
+        assert_eq!(store.open_rows("p").expect("counts"), (1, 1));
+        assert_eq!(store.blocked("p", 9).expect("rows"), [blocked]);
+        store.note_rows("p", 2, &[a], &[], &[]).expect("noted");
+        assert_eq!(store.open_rows("p").expect("counts"), (0, 1));
+        store.keep_notes_of("p", |rid| rid != b).expect("kept");
+        assert_eq!(store.open_rows("p").expect("counts"), (0, 0));
+    }
+}
