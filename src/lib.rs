@@ -4,6 +4,7 @@ pub mod audit;
 pub mod base;
 pub mod cli;
 pub mod config;
+pub mod exchange;
 pub mod mapping;
 pub mod net;
 pub mod run;

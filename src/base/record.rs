@@ -142,6 +142,13 @@ pub enum Mapped {
 }
 
 impl Mapped {
+    pub fn document(&self) -> Option<&Document> {
+        match self {
+            Self::Document(document) => Some(document),
+            Self::Blocked { .. } => None,
+        }
+    }
+
     pub fn rids(&self) -> &[Rid] {
         match self {
             Self::Document(d) => &d.rids,

@@ -2,6 +2,8 @@
 //!
 //! Takes batches of documents, gives exactly one outcome each. A sink never decides whether to send: the ledger does.
 
+pub mod driver;
+
 use crate::base::Result;
 use crate::base::lifecycle::State;
 use crate::base::record::{DocKey, Document, Outcome};
@@ -34,6 +36,10 @@ pub trait Sink: Send + Sync {
 
     /// Exactly one outcome per document, in order. `Err` only if nothing can have arrived.
     async fn send(&self, batch: &[Document]) -> Result<Vec<Outcome>>;
+
+    /// Would a second send of the same document be answered `Present` rather than stored twice, even while the first may
+    /// still be running? Then a document in doubt that is not found may be sent at once.
+    fn refuses_doubles(&self) -> bool;
 
     /// The request of one document as it is kept in the exchange record; secrets left out.
     fn describe(&self, document: &Document) -> String;

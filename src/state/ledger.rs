@@ -170,9 +170,16 @@ impl Store {
         unmapped: &[Rid],
     ) -> Result<()> {
         self.transaction(|t| {
+            let noted: bool = t.query_row(
+                "SELECT EXISTS (SELECT 1 FROM blocked WHERE pipeline = ?1)
+                     OR EXISTS (SELECT 1 FROM unmapped WHERE pipeline = ?1)",
+                [pipeline],
+                |row| row.get(0),
+            )?;
+            let to_clear: &[Rid] = if noted { mapped } else { &[] };
             let mut clear_blocked = t.prepare("DELETE FROM blocked WHERE pipeline = ?1 AND rid = ?2")?;
             let mut clear_unmapped = t.prepare("DELETE FROM unmapped WHERE pipeline = ?1 AND rid = ?2")?;
-            for rid in mapped.iter().chain(blocked.iter().map(|b| &b.rid)).chain(unmapped) {
+            for rid in to_clear.iter().chain(blocked.iter().map(|b| &b.rid)).chain(unmapped) {
                 clear_blocked.execute(params![pipeline, rid.0])?;
                 clear_unmapped.execute(params![pipeline, rid.0])?;
             }
