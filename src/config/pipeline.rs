@@ -46,28 +46,25 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
 
 /// Reads a pipeline file. `root` holds `pipelines/`, `sql/` and `data/`.
 pub fn load(path: &Path, root: &Path) -> Result<Pipeline, Vec<Fault>> {
-    let shown = path.strip_prefix(root).unwrap_or(path);
-    let unreadable = |message: String, hint: &str| vec![Fault::at(shown, "", 0, message).hint(hint)];
+    let shown = shown(path, root);
+    let unreadable = |message: String, hint: &str| vec![Fault::whole(&shown, message, hint)];
     let size = std::fs::metadata(path).map_err(|e| unreadable(e.to_string(), "check the path"))?.len();
     if size > MAX_FILE_BYTES {
         return Err(unreadable(format!("{size} bytes is no pipeline file"), "at most 1 MiB"));
     }
     let bytes = std::fs::read(path).map_err(|e| unreadable(e.to_string(), "make the file readable for this user"))?;
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let valid = String::from_utf8_lossy(&error.as_bytes()[..at]).into_owned();
-            return Err(vec![Fault::at(shown, &valid, at, "not UTF-8 from here on").hint("save the file as UTF-8")]);
-        }
-    };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let before = String::from_utf8_lossy(valid);
+        vec![Fault::at(&shown, &before, before.len(), "not UTF-8 from here on", "save the file as UTF-8")]
+    })?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     parse(&name, &text, path, root)
 }
 
 /// Reads the text of a pipeline file; `path` is where it came from, for messages.
 pub fn parse(name: &str, text: &str, path: &Path, root: &Path) -> Result<Pipeline, Vec<Fault>> {
-    let faults = Faults::new(path.strip_prefix(root).unwrap_or(path).to_owned(), text);
+    let faults = Faults::new(shown(path, root), text);
     let tree = faults.tree();
     let pipeline = read(name, &tree, &faults, path, root);
     let list = faults.into_list();
@@ -75,6 +72,11 @@ pub fn parse(name: &str, text: &str, path: &Path, root: &Path) -> Result<Pipelin
         Some(pipeline) if list.is_empty() => Ok(pipeline),
         _ => Err(list),
     }
+}
+
+/// The file as the user knows it.
+fn shown(path: &Path, root: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
 }
 
 /// `None` only together with a fault.

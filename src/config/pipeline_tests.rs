@@ -222,7 +222,7 @@ fn a_file_that_is_not_toml_says_where() {
     let found = load(&latin, dir.path()).expect_err("not UTF-8");
     assert_eq!((found[0].line, found[0].column), (2, 16));
     let absent = load(&dir.path().join("none.toml"), dir.path()).expect_err("no such file");
-    assert!(absent[0].to_string().starts_with("none.toml:1:1: "), "{absent:?}");
+    assert!(absent[0].to_string().starts_with("none.toml: "), "{absent:?}");
 }
 
 const MAIN_SQL: &str = "INSERT INTO lehua.sale_return ( dispatch_id, return_status, return_reason, receive_cust_id, receive_phone, receive_address, delivery_date, date) VALUES ( <{dispatch_id: }>, <{return_status: }>, <{return_reason: }>, <{receive_cust_id: }>, <{receive_phone: }>, <{receive_address: }>, <{delivery_date: }>, <{date: }>);";

@@ -10,14 +10,13 @@ use crate::base::names::{nearest, suggest};
 use crate::config::duration;
 use std::cell::{Cell, RefCell};
 use std::ops::{Range, RangeInclusive};
-use std::path::PathBuf;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The faults of one file, collected while it is read.
 pub struct Faults<'t> {
-    file: PathBuf,
+    file: String,
     text: &'t str,
     /// With the byte offset, to report them in the order of the file.
     list: RefCell<Vec<(usize, Fault)>>,
@@ -27,15 +26,13 @@ pub struct Faults<'t> {
 
 impl<'t> Faults<'t> {
     /// `file` is how messages call it.
-    pub fn new(file: PathBuf, text: &'t str) -> Self {
+    pub fn new(file: String, text: &'t str) -> Self {
         Self { file, text, list: RefCell::new(Vec::new()), broken: Cell::new(false) }
     }
 
     /// Notes a fault at a byte offset.
     pub fn add(&self, at: usize, message: impl Into<String>, hint: impl Into<String>) {
-        let fault = Fault::at(self.file.clone(), self.text, at, message);
-        let hint = hint.into();
-        let fault = if hint.is_empty() { fault } else { fault.hint(hint) };
+        let fault = Fault::at(self.file.clone(), self.text, at, message, hint);
         self.list.borrow_mut().push((at, fault));
     }
 
@@ -49,7 +46,7 @@ impl<'t> Faults<'t> {
         let whole = |at: &usize| {
             let before = written[..*at].chars().next_back();
             let after = written[at + word.len()..].chars().next();
-            !(opens && before.is_some_and(part_of_name)) && !(closes && after.is_some_and(part_of_name))
+            !(opens && before.is_some_and(part_of_name) || closes && after.is_some_and(part_of_name))
         };
         let found = written.match_indices(word).map(|(at, _)| at).filter(whole).nth(nth);
         value.start + found.unwrap_or(0)
