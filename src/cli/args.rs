@@ -16,10 +16,9 @@ use std::path::PathBuf;
     version,
     about = "Pages of a vendor's API become Parquet, SQL makes documents of them, each is delivered exactly once",
     after_help = "First time here? dukou demo\n\n\
-        Exit codes: 0 done; 1 done, but something needs a look; 2 usage or configuration; 3 the other side is\n\
-        unavailable, try later; 4 a person is needed; 70 our bug.",
+        Exit codes: 0 done; 1 done, but something needs a look; 2 usage or configuration; 3 the other side is unavailable, \
+        try later; 4 a person is needed; 70 our bug.",
     max_term_width = 110,
-    propagate_version = true,
     disable_help_subcommand = true
 )]
 pub struct Args {

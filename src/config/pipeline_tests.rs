@@ -214,6 +214,8 @@ fn a_file_that_is_not_toml_says_where() {
         found.iter().all(|f| !f.contains("is missing")),
         "what could not be read is not called missing: {found:#?}"
     );
+    let found = faults(&with("slice = \"6h\"", "slice =").replace("\"trade\"", "\"trades\""));
+    assert_eq!(found.len(), 2, "the faults beside it are told as well: {found:#?}");
     let empty = faults("");
     assert_eq!(empty.len(), 3, "source, mapping and sink: {empty:#?}");
     let dir = root();

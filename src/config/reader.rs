@@ -8,7 +8,7 @@ use crate::base::Fault;
 use crate::base::clock::{Wall, parse_wall};
 use crate::base::names::{nearest, suggest};
 use crate::config::duration;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 use toml::Spanned;
@@ -20,18 +20,21 @@ pub struct Faults<'t> {
     text: &'t str,
     /// With the byte offset, to report them in the order of the file.
     list: RefCell<Vec<(usize, Fault)>>,
-    /// The file is not TOML throughout: what seems to be missing may stand in the part that could not be read.
-    broken: Cell<bool>,
+    /// Where the file is not TOML: what could not be read there is neither judged as a value nor called missing.
+    broken: RefCell<Vec<usize>>,
 }
 
 impl<'t> Faults<'t> {
     /// `file` is how messages call it.
     pub fn new(file: String, text: &'t str) -> Self {
-        Self { file, text, list: RefCell::new(Vec::new()), broken: Cell::new(false) }
+        Self { file, text, list: RefCell::new(Vec::new()), broken: RefCell::default() }
     }
 
     /// Notes a fault at a byte offset.
     pub fn add(&self, at: usize, message: impl Into<String>, hint: impl Into<String>) {
+        if self.broken.borrow().contains(&at) {
+            return;
+        }
         let fault = Fault::at(self.file.clone(), self.text, at, message, hint);
         self.list.borrow_mut().push((at, fault));
     }
@@ -61,8 +64,8 @@ impl<'t> Faults<'t> {
                 let key = self.text.get(span.clone()).unwrap_or_default();
                 self.add(span.start, format!("{key} is there already"), "keep one of the two");
             } else {
-                self.broken.set(true);
                 self.add(span.start, format!("not TOML: {}", error.message()), "");
+                self.broken.borrow_mut().push(span.start);
             }
         }
         tree.into_inner()
@@ -331,7 +334,7 @@ impl<'a> Section<'a> {
             };
             self.faults.add(key.span().start, format!("no key {}", self.place(name)), hint);
         }
-        if self.faults.broken.get() {
+        if !self.faults.broken.borrow().is_empty() {
             return;
         }
         for (key, form) in missing.iter() {
