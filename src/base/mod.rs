@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod error;
+pub mod fault;
 pub mod lifecycle;
 pub mod names;
 pub mod record;
@@ -11,3 +12,4 @@ pub mod retry;
 pub mod value;
 
 pub use error::{Advice, Error, Kind, Result};
+pub use fault::Fault;

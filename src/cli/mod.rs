@@ -1,1 +1,4 @@
-//! (being built)
+//! The commands: what was typed becomes a call, what came of it becomes text and an exit code.
+
+pub mod args;
+pub mod completions;

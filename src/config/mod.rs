@@ -3,5 +3,17 @@
 //! Takes TOML text, gives a [`model::Pipeline`] or *all* faults of the file at once, each with line, column and cure.
 //! Never resolves a secret before it is used, never touches the network.
 
+pub mod duration;
+pub mod folder;
 pub mod model;
+mod params;
+pub mod pipeline;
+#[cfg(test)]
+mod pipeline_tests;
+mod reader;
 pub mod secret;
+mod settings;
+mod sink;
+mod source;
+pub mod template;
+pub mod vocabulary;
