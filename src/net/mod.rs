@@ -2,6 +2,9 @@
 //!
 //! `client.rs` is the only door to the HTTP library. Nothing here knows a vendor.
 
+pub mod budget;
+pub mod client;
+
 use crate::base::Result;
 use chrono::{DateTime, Utc};
 use std::time::Duration;

@@ -2,6 +2,10 @@
 //!
 //! Takes a pipeline's `[source]`, gives pages and, at the end of a pull, its seal. Never writes a file, never sleeps by itself.
 
+pub mod driver;
+pub mod jackyun;
+pub mod slices;
+
 use crate::base::Result;
 use crate::base::clock::Wall;
 use crate::base::record::Page;
@@ -46,7 +50,8 @@ pub enum Step {
 
 /// One pull of one vendor: requests out, replies in, no I/O, time passed in.
 pub trait Pull: Send {
-    /// The next request, or `None` when the pull is complete.
+    /// The next request, or `None` when the pull is complete. Called again after [`Step::Again`] or a lost answer, it asks
+    /// the same, signed anew with the time given.
     fn next_request(&mut self, now: DateTime<Utc>) -> Result<Option<Request>>;
     /// Reads the reply to the last request.
     fn on_reply(&mut self, reply: Reply) -> Result<Step>;
