@@ -122,6 +122,20 @@ impl Store {
         )
     }
 
+    /// Keys of settled deliveries that were made from certain rows.
+    pub fn delivered_from(&self, target: TargetId, is_one: impl Fn(Rid) -> bool) -> Result<Vec<String>> {
+        let sql = "SELECT key, rid FROM delivery WHERE target_id = ?1 AND state IN (7, 8)";
+        let mut statement = self.connection().prepare(sql).map_err(failed)?;
+        let mut rows = statement.query([target.0]).map_err(failed)?;
+        let mut keys = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            if is_one(Rid(row.get(1).map_err(failed)?)) {
+                keys.push(row.get(0).map_err(failed)?);
+            }
+        }
+        Ok(keys)
+    }
+
     /// Writes a batch; durable when this returns.
     pub fn record(&mut self, target: TargetId, mapping: i64, run: i64, now: &str, writes: &[Write]) -> Result<()> {
         if writes.is_empty() {

@@ -1,0 +1,325 @@
+//! Mapping and delivery: which rows a run maps, and the two tasks that turn them into documents and send them.
+//!
+//! Takes staged slices, gives a balance. The slice list is fixed at the start; slices are marked done only when every one of
+//! their rows was mapped and every document has a state. Memory is that of a few chunks.
+
+use crate::base::clock::{parse_wall, wall};
+use crate::base::lifecycle::State;
+use crate::base::record::{Mapped, Rid, SliceNo};
+use crate::base::{Error, Result};
+use crate::config::model::Scope;
+use crate::exchange::ExchangeWriter;
+use crate::mapping::Mapping;
+use crate::run::plan::Plan;
+use crate::run::report::Report;
+use crate::run::{Context, Event, Select, sinks, stamp};
+use crate::sink::driver::{self, Chunk, Delivered, Delivery, Ends, Options};
+use crate::sink::{Found, Sink};
+use crate::staging::{self, Newest, RowSet, SliceFile, StagedTables};
+use crate::state::ledger::{TargetId, Write};
+use crate::state::slices::SliceRow;
+use std::collections::HashSet;
+use std::sync::Arc;
+use tokio::sync::mpsc::Sender;
+
+/// Records mapped at once. Two chunks are under way at a time: one being mapped, one being delivered.
+const CHUNK_ROWS: usize = 4096;
+
+/// Maps and delivers what `select` names.
+pub async fn deliver(context: &mut Context<'_>, select: &Select, report: &mut Report) -> Result<()> {
+    let plan = context.plan;
+    let sink = sinks::open(plan).map_err(sinks::at_sink)?;
+    sink.check().await.map_err(sinks::at_sink)?;
+    report.delivered = true;
+    report.target = Some(sink.target().to_string());
+    let target = context.store.target(sink.target())?;
+    let slices = plan_slices(context, select)?;
+    let files = typed_files(context, &slices.all)?;
+    let newest = rows_to_map(context, select, &slices, &files, target)?;
+    context.progress.hear(Event::Scope { rows: newest.rows.len() as u64 });
+
+    let tables = StagedTables::new(&plan.def, &files, &plan.pipeline.source.key, &plan.pipeline.source.version)?;
+    let mapping = prepare(context, &tables).await?;
+    let mapping_id = context.store.mapping(&hex::encode(mapping.digest()), &plan.mapping_sql)?;
+    let delivery = Delivery { pipeline: plan.pipeline.name.clone(), run: context.run, target, mapping: mapping_id };
+    let producer = Producer {
+        mapping,
+        tables,
+        version: plan.pipeline.source.version.clone(),
+        scope: plan.pipeline.mapping.scope,
+        only_key: select.key.clone(),
+    };
+    let before = context.store.in_doubt(target)?;
+    let (done, producer) = flow(context, &sink, &delivery, select, newest.rows.clone(), producer).await?;
+    enter(report, &done, &producer);
+    if let Some(error) = &done.failure {
+        report.fail(error);
+        return Ok(());
+    }
+    report.complete = done.complete;
+    if !done.complete || select.key.is_some() {
+        return Ok(());
+    }
+    report.settled_before = settle_leftovers(context, &*sink, &delivery, before.iter().map(|e| e.key.as_str())).await?;
+    report.withdrawn = withdraw(context, &delivery, &newest.superseded)?;
+    context.store.keep_notes_of(&plan.pipeline.name, |rid| !newest.superseded.contains(rid))?;
+    context.store.mark_done(&plan.pipeline.name, &slices.touched)
+}
+
+/// The slices of a run: all that SQL sees, and those whose keys are to be mapped.
+struct Slices {
+    all: Vec<SliceRow>,
+    touched: Vec<SliceNo>,
+}
+
+fn plan_slices(context: &Context<'_>, select: &Select) -> Result<Slices> {
+    let plan = context.plan;
+    let account = plan.source()?.source.account();
+    let all = context.store.slices(&account, plan.def.name())?;
+    if all.is_empty() {
+        context.progress.hear(Event::Note("nothing is staged for this pipeline yet".into()));
+    }
+    let done = context.store.done_slices(&plan.pipeline.name)?;
+    let everything = select.remap || select.key.is_some();
+    let in_range = |row: &SliceRow| match (select.range, &row.ask.window) {
+        (Some((from, to)), Some((a, b))) => {
+            parse_wall(a).zip(parse_wall(b)).is_some_and(|(a, b)| a <= to && from <= b)
+        }
+        (Some(_), None) => false,
+        (None, _) => true,
+    };
+    let wanted = |row: &&SliceRow| (everything || !done.contains(&row.slice)) && in_range(row);
+    let touched = all.iter().filter(wanted).map(|row| row.slice).collect();
+    Ok(Slices { all, touched })
+}
+
+/// The files behind the slices; those typed by another DDL are typed anew from their raw text first.
+pub(super) fn typed_files(context: &mut Context<'_>, slices: &[SliceRow]) -> Result<Vec<SliceFile>> {
+    let plan = context.plan;
+    let mut files = Vec::with_capacity(slices.len());
+    for row in slices {
+        let mut file = plan.slice_file(row)?;
+        if file.ddl_digest != plan.def.digest() {
+            let (key, version) = (&plan.pipeline.source.key, &plan.pipeline.source.version);
+            let typed = staging::retype(&file, &plan.def, key, version)?;
+            let remarks = serde_json::json!({ "retyped_from": file.ddl_digest }).to_string();
+            context.store.replace_file(row.slice, &typed.path, plan.def.digest(), &remarks)?;
+            context.progress.hear(Event::Note(format!("slice {} was typed anew: its DDL has changed", row.slice)));
+            file.path = plan.workspace.staging(plan.def.name()).join(&typed.path);
+            file.ddl_digest = plan.def.digest().to_string();
+        }
+        files.push(file);
+    }
+    Ok(files)
+}
+
+/// The newest rows of the keys that the run touches, and of documents that are in doubt.
+fn rows_to_map(
+    context: &Context<'_>,
+    select: &Select,
+    slices: &Slices,
+    files: &[SliceFile],
+    target: TargetId,
+) -> Result<Newest> {
+    let source = &context.plan.pipeline.source;
+    let mut touched: HashSet<SliceNo> = slices.touched.iter().copied().collect();
+    let doubtful = context.store.in_doubt(target)?;
+    touched.extend(doubtful.iter().map(|entry| entry.rid.slice()));
+    let whole = context.plan.pipeline.mapping.scope == Scope::All || select.key.is_some();
+    let mut newest = staging::newest(files, if whole { None } else { Some(&touched) }, &source.key, &source.version)?;
+    if let Some(key) = &select.key {
+        // Most document keys are the record's key; for others every record is mapped and the one document picked out.
+        let named = staging::find_key(files, &source.key, key)?;
+        if !named.is_empty() {
+            newest.rows = named.into_iter().filter(|rid| newest.rows.contains(*rid)).collect();
+        }
+    }
+    Ok(newest)
+}
+
+async fn prepare(context: &Context<'_>, tables: &StagedTables) -> Result<Mapping> {
+    let plan = context.plan;
+    let empty = tables.providers(Some(&RowSet::default()))?;
+    let mapping = Mapping::prepare(plan.mapping_spec(wall(context.clock.now())), &empty).await?;
+    let faults = sinks::check_statements(&plan.pipeline.sink.connector, mapping.columns());
+    if faults.is_empty() { Ok(mapping) } else { Err(Error::config(faults.join("\n")).context("statements")) }
+}
+
+/// The mapping task: rows in, chunks of documents out.
+struct Producer {
+    mapping: Mapping,
+    tables: StagedTables,
+    version: String,
+    scope: Scope,
+    only_key: Option<String>,
+}
+
+impl Producer {
+    async fn produce(mut self, rows: RowSet, chunks: Sender<Chunk>) -> Result<Self> {
+        let size = if self.scope == Scope::All { rows.len().max(1) } else { CHUNK_ROWS };
+        for part in rows.chunks(size) {
+            let chunk = self.map(&part).await?;
+            if chunks.send(chunk).await.is_err() {
+                // The delivery loop has ended: limit, stop or failure; it says so itself.
+                break;
+            }
+        }
+        Ok(self)
+    }
+
+    async fn map(&mut self, part: &RowSet) -> Result<Chunk> {
+        let rids: Vec<Rid> = part.iter().collect();
+        let versions = staging::versions(self.tables.files(), part, &self.version)?;
+        let tables = &self.tables;
+        let provide = |rids: &[Rid]| tables.providers(Some(&rids.iter().copied().collect()));
+        let mut items = Vec::with_capacity(rids.len());
+        let mut take = |item| {
+            items.push(item);
+            Ok(())
+        };
+        self.mapping.map_rids(&rids, &provide, &mut take).await?;
+        let mut left_out = part.clone();
+        for item in &mut items {
+            for rid in item.rids() {
+                left_out.remove(*rid);
+                if !part.contains(*rid) {
+                    return Err(Error::config(format!("a document names row {rid}, which is not in this run"))
+                        .hint("take _rid from the driving table, or set scope = \"all\" in [mapping]"));
+                }
+            }
+            if let Mapped::Document(document) = item {
+                document.version = document.rids.iter().filter_map(|rid| versions.get(rid)).max().copied();
+            }
+        }
+        if let Some(key) = &self.only_key {
+            items.retain(|item| has_key(item, key));
+            let rows = items.iter().flat_map(|item| item.rids()).collect::<HashSet<_>>().len() as u64;
+            return Ok(Chunk { items, rows, unmapped: Vec::new() });
+        }
+        Ok(Chunk { items, rows: rids.len() as u64, unmapped: left_out.iter().collect() })
+    }
+}
+
+fn has_key(item: &Mapped, wanted: &str) -> bool {
+    match item {
+        Mapped::Document(document) => document.key.as_str() == wanted,
+        Mapped::Blocked { key, .. } => key.as_deref() == Some(wanted),
+    }
+}
+
+/// Mapping and delivery side by side, with one chunk between them.
+async fn flow(
+    context: &mut Context<'_>,
+    sink: &Arc<dyn Sink>,
+    delivery: &Delivery,
+    select: &Select,
+    rows: RowSet,
+    producer: Producer,
+) -> Result<(Delivered, Producer)> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    let mut producing = tokio::task::JoinSet::new();
+    producing.spawn(producer.produce(rows, sender));
+    let sink_options = &context.plan.pipeline.sink;
+    let options = Options {
+        batch_docs: sink_options.batch_docs,
+        in_flight: sink_options.in_flight,
+        in_doubt_wait: sink_options.in_doubt_wait,
+        retry: select.remap || select.key.is_some(),
+        limit: select.limit,
+    };
+    let mut exchange = ExchangeWriter::new(&context.plan.workspace.exchange(), context.run);
+    let progress = context.progress;
+    let tell = |done: &Delivered| progress.hear(progress_of(done));
+    let ends = Ends { sink: Arc::clone(sink), store: context.store, exchange: &mut exchange };
+    let done = driver::deliver(ends, delivery, &options, receiver, context.stop, &tell).await;
+    let joined = producing.join_next().await;
+    exchange.finish()?;
+    let producer = match joined {
+        Some(joined) => joined.map_err(|e| Error::bug(format!("the mapping task ended abnormally: {e}")))??,
+        None => return Err(Error::bug("the mapping task was lost")),
+    };
+    Ok((done?, producer))
+}
+
+fn progress_of(done: &Delivered) -> Event {
+    Event::Delivered {
+        rows: done.mapped_rows + done.unmapped,
+        documents: done.documents,
+        accepted: done.states.get(State::Accepted),
+        attention: done.states.needing_attention(),
+    }
+}
+
+fn enter(report: &mut Report, done: &Delivered, producer: &Producer) {
+    report.balance.in_scope = done.in_scope;
+    report.balance.mapped_rows = done.mapped_rows;
+    report.balance.unmapped = done.unmapped;
+    report.balance.documents = done.documents;
+    report.balance.states = done.states.clone();
+    for ((table, key), count) in producer.mapping.misses().entries() {
+        *report.misses.entry(format!("{table}: {key}")).or_default() += count;
+    }
+}
+
+/// Documents in doubt before this run that no record made again: ask what is there. Gives (there, not there).
+async fn settle_leftovers(
+    context: &mut Context<'_>,
+    sink: &dyn Sink,
+    delivery: &Delivery,
+    before: impl Iterator<Item = &str>,
+) -> Result<(u64, u64)> {
+    let earlier: HashSet<&str> = before.collect();
+    let left: Vec<_> = context.store.in_doubt(delivery.target)?;
+    let left: Vec<_> = left.into_iter().filter(|e| e.run != delivery.run && earlier.contains(e.key.as_str())).collect();
+    let (mut there, mut missing) = (0, 0);
+    for group in left.chunks(500) {
+        let keys: Vec<_> = group
+            .iter()
+            .map(|e| crate::base::record::DocKey::new(&e.key))
+            .collect::<Result<_, _>>()
+            .map_err(|reason| Error::bug(format!("a key in the ledger is none: {reason}")))?;
+        let found = sink.find(&keys).await.map_err(sinks::at_sink)?;
+        let writes: Vec<Write> = group
+            .iter()
+            .zip(found)
+            .map(|(entry, found)| match found {
+                Found::There { remote, state, .. } => {
+                    there += 1;
+                    Write::Settle { key: entry.key.clone(), state, remote, reason: None }
+                }
+                Found::Missing => {
+                    missing += 1;
+                    Write::Forget { key: entry.key.clone() }
+                }
+            })
+            .collect();
+        let now = stamp(context.clock.now());
+        context.store.record(delivery.target, delivery.mapping, delivery.run, &now, &writes)?;
+    }
+    Ok((there, missing))
+}
+
+/// Documents whose record has a newer version that made no document: they stay in the target and are reported.
+fn withdraw(context: &mut Context<'_>, delivery: &Delivery, superseded: &RowSet) -> Result<u64> {
+    if superseded.is_empty() {
+        return Ok(0);
+    }
+    let gone = context.store.delivered_from(delivery.target, |rid| superseded.contains(rid))?;
+    let reason = || {
+        let text = "the newest version of the record makes no document any more";
+        Some(crate::base::record::Reason::new("withdrawn", text))
+    };
+    let writes: Vec<Write> = gone
+        .into_iter()
+        .map(|key| Write::Settle { key, state: State::Withdrawn, remote: None, reason: reason() })
+        .collect();
+    let now = stamp(context.clock.now());
+    context.store.record(delivery.target, delivery.mapping, delivery.run, &now, &writes)?;
+    Ok(writes.len() as u64)
+}
+
+/// The mapping and the rows a preview shows; nothing is written.
+pub async fn preview_mapping(plan: &Plan, tables: &StagedTables, now: chrono::DateTime<chrono::Utc>) -> Result<Mapping> {
+    let empty = tables.providers(Some(&RowSet::default()))?;
+    Mapping::prepare(plan.mapping_spec(wall(now)), &empty).await
+}
