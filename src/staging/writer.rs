@@ -25,6 +25,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// Rows of a row group: small enough that a narrowed read skips what it does not want, and that a writer's memory stays flat.
 const ROW_GROUP_ROWS: usize = 4096;
+/// Bytes of a row group: large records must not fill the memory.
+const ROW_GROUP_BYTES: usize = 64 << 20;
 /// Prefix of files that are being written.
 const TEMPORARY: &str = ".tmp-";
 /// Row numbers are INTEGER columns.
@@ -289,6 +291,7 @@ fn properties() -> WriterProperties {
     WriterProperties::builder()
         .set_compression(Compression::LZ4_RAW)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_statistics_enabled(EnabledStatistics::None)
         .set_column_statistics_enabled(ColumnPath::from(RID), EnabledStatistics::Chunk)
         .set_dictionary_enabled(false)

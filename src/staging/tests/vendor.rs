@@ -136,3 +136,62 @@ fn raw_member(text: &str, name: &str) -> String {
     }
     serde_json::from_str::<Members>(&at).unwrap().get(name).map_or(at, |raw| raw.get().to_string())
 }
+
+/// The declared columns by dotted path.
+fn by_path(columns: &[Column], path: &str, out: &mut BTreeMap<String, String>) {
+    for column in columns {
+        let path = format!("{path}{}", column.name);
+        let fields = match &column.ty {
+            Type::Struct(fields) => Some(fields),
+            Type::List(element) => match &**element {
+                Type::Struct(fields) => Some(fields),
+                _ => None,
+            },
+            _ => None,
+        };
+        match fields {
+            Some(fields) => by_path(fields, &format!("{path}."), out),
+            None => drop(out.insert(path, column.ty.to_string())),
+        }
+    }
+}
+
+#[test]
+fn the_definition_has_every_field_the_vendor_declares_with_its_type() {
+    let types = "tests/fixtures/vendor/jackyun-oms.trade.fullinfoget-declared-types.json";
+    let vendor: Json = serde_json::from_str(&super::shared(types)).unwrap();
+    let mut declared = BTreeMap::new();
+    by_path(trade().columns(), "", &mut declared);
+    let groups = [
+        ("trades", ""),
+        ("goodsDetail", "goodsDetail."),
+        ("goodsDetail.goodsDelivery", "goodsDetail.goodsDelivery."),
+        ("tradeOrderPayList", "tradeOrderPayList."),
+        ("tradeOrderColumnExt", "tradeOrderColumnExt."),
+        ("tradeOrderPre", "tradeOrderPre."),
+        ("goodsSerial", "goodsSerial."),
+        ("otherPaymentFees", "otherPaymentFees."),
+        ("packageDetail", "packageDetail."),
+    ];
+    let mut seen = 0;
+    for (group, prefix) in groups {
+        for (vendor_type, names) in vendor[group].as_object().unwrap() {
+            let ours = match vendor_type.as_str() {
+                "BigDecimal" => "DECIMAL(",
+                "Integer" => "INTEGER",
+                "Long" => "BIGINT",
+                "Date" => "TIMESTAMP",
+                "String" => "VARCHAR",
+                // Nested: their fields are groups of their own.
+                _ => continue,
+            };
+            for name in names.as_array().unwrap().iter().map(|n| n.as_str().unwrap()) {
+                let path = format!("{prefix}{}", name.replace("1..10", "7"));
+                let ty = declared.get(&path).unwrap_or_else(|| panic!("{path} is not declared"));
+                assert!(ty.starts_with(ours), "{path} is {ty}, the vendor says {vendor_type}");
+                seen += 1;
+            }
+        }
+    }
+    assert_eq!(seen, 243, "fields the vendor declares");
+}
