@@ -341,6 +341,8 @@ fn the_flattened_view_equals_an_unnest_by_hand() {
         r#"{"k":"d","t":"td","l":[{"n":9}]}"#,
     ];
     staged.stage(1, &[records.map(ToString::to_string).to_vec()]);
+    let empty = staged.stage(2, &[]);
+    assert_eq!((empty.rows, empty.min_version), (0, None), "a window without records is a slice, too");
     let lines = staged.sql(None, "SELECT k, t, a, n, array_length(l_w), _line, _row, v FROM loose_l");
     let expected = ["a ta 1 1 1 1 0 [x]", "a ta 2 ∅ ∅ 2 0 [x]", "d td ∅ 9 ∅ 1 3 ∅"]
         .map(|l| l.split(' ').map(String::from).collect::<Vec<_>>());
