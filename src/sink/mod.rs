@@ -2,6 +2,10 @@
 //!
 //! Takes batches of documents, gives exactly one outcome each. A sink never decides whether to send: the ledger does.
 
+pub mod mysql;
+pub mod split;
+pub mod statement;
+
 use crate::base::Result;
 use crate::base::lifecycle::State;
 use crate::base::record::{DocKey, Document, Outcome};
