@@ -2,8 +2,10 @@
 //!
 //! Takes batches of documents, gives exactly one outcome each. A sink never decides whether to send: the ledger does.
 
+pub mod file;
 pub mod mysql;
 pub mod split;
+pub mod sqlite;
 pub mod statement;
 
 use crate::base::Result;
