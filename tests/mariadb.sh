@@ -27,7 +27,8 @@ start() {
     cat >"$dir/init.sql" <<SQL
 CREATE USER 'dukou'@'127.0.0.1' IDENTIFIED BY '$password';
 GRANT ALL PRIVILEGES ON *.* TO 'dukou'@'127.0.0.1' WITH GRANT OPTION;
-DROP USER 'root'@'localhost';
+DELETE FROM mysql.global_priv WHERE User <> 'dukou';
+FLUSH PRIVILEGES;
 SQL
     for attempt in 1 2 3 4 5; do
         port=$(( 20000 + $(od -An -N2 -tu2 /dev/urandom | tr -d ' ') % 20000 ))

@@ -14,8 +14,7 @@ pub(super) async fn tables(session: &mut Session, program: &Program, database: &
     let mut faults = Vec::new();
     for table in program.tables() {
         let schema = table.schema.as_deref().unwrap_or(database);
-        let written =
-            program.statements().filter(|(_, t)| t.table() == table).map(|(name, t)| (name, t)).collect::<Vec<_>>();
+        let written = program.statements().filter(|(_, t)| t.table() == table).collect::<Vec<_>>();
         table_faults(session, table, schema, &written, &mut faults).await?;
     }
     if faults.is_empty() {

@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Prepared statements kept per connection: every statement in every size fits.
 const STATEMENT_CACHE: usize = 256;
 
+/// In any order: the driver executes them from the last to the first.
 /// Without these a server cuts values, shifts times or stores `?` for what it cannot spell, and says nothing.
 const SETUP: [&str; 3] = [
     "SET NAMES utf8mb4",
@@ -132,14 +133,14 @@ async fn connect(opts: &Opts, limit: Duration) -> Result<(Conn, Facts)> {
 
 pub(super) async fn execute_ddl(url: &Secret, database: Option<&str>, ddl: &str) -> Result<()> {
     let opts = opts(url)?;
-    let mut setup = opts.setup().to_vec();
+    let failed = |e: mysql_async::Error| fault::stopped(&e, "DDL");
+    let (mut conn, _) = connect(&opts, Duration::from_secs(15)).await?;
     if let Some(database) = database {
         let name = format!("`{}`", database.replace('`', "``"));
-        setup.push(format!("CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4"));
-        setup.push(format!("USE {name}"));
+        let create = format!("CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4");
+        conn.query_drop(create).await.map_err(failed)?;
+        conn.query_drop(format!("USE {name}")).await.map_err(failed)?;
     }
-    let opts: Opts = OptsBuilder::from_opts(opts).setup(setup).into();
-    let (mut conn, _) = connect(&opts, Duration::from_secs(15)).await?;
-    conn.query_drop(ddl).await.map_err(|e| fault::stopped(&e, "DDL"))?;
-    conn.disconnect().await.map_err(|e| fault::stopped(&e, "DDL"))
+    conn.query_drop(ddl).await.map_err(failed)?;
+    conn.disconnect().await.map_err(failed)
 }
