@@ -7,6 +7,9 @@
 # Loopback only, a free port, a random password, no settings of the machine read, durability as a server has it by default.
 set -eu
 
+# Where Debian keeps servers; an ordinary user has it not in the path.
+PATH=$PATH:/usr/sbin:/usr/local/sbin
+
 usage() { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 [ $# -eq 2 ] || usage
 dir=$2

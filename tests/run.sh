@@ -10,6 +10,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# Where Debian keeps servers; an ordinary user has it not in the path.
+PATH=$PATH:/usr/sbin:/usr/local/sbin
+
 work=$(mktemp -d)
 policy=
 cleanup() {

@@ -224,10 +224,12 @@ impl Inner {
     fn send(&self, connection: &mut Connection, batch: &[Document]) -> Result<Vec<Outcome>> {
         self.execute(connection, "BEGIN IMMEDIATE")?;
         let outcomes = batch.iter().map(|d| self.store(connection, d)).collect::<Result<Vec<Outcome>>>();
-        match outcomes {
-            Ok(outcomes) => {
-                self.execute(connection, "COMMIT")?;
-                Ok(outcomes)
+        match outcomes.and_then(|outcomes| self.execute(connection, "COMMIT").map(|()| outcomes)) {
+            Ok(outcomes) => Ok(outcomes),
+            // Some errors end the transaction by themselves; after a failed COMMIT that leaves open what the disk has.
+            Err(error) if connection.is_autocommit() => {
+                let reason = Reason::new("commit", error.to_string());
+                Ok(vec![Outcome::Unknown { reason }; batch.len()])
             }
             Err(error) => {
                 self.execute(connection, "ROLLBACK").map_err(|e| e.context(format!("after: {error}")))?;

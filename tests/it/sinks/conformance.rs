@@ -1,9 +1,9 @@
 //! What every sink promises, whatever it writes to.
 
-use super::{body_of, document, states};
+use super::{body_of, document, states, with_lines};
 use dukou::base::lifecycle::State;
 use dukou::base::record::{DocKey, Document, Outcome};
-use dukou::base::value::Value;
+use dukou::base::value::{Object, Value};
 use dukou::sink::{Found, Sink};
 
 /// A target under test, looked at from outside the sink.
@@ -68,16 +68,19 @@ async fn one_bad_among_many(target: &dyn Target) {
     let long = "长".repeat(256);
     batch[137] = document("many-137", &long);
     batch[400] = body_of("many-400", Value::Null, Value::Null, Value::Null);
+    // Its main row and its first line would go in.
+    let line = |goods_id: &str| Value::Object(Object::from_pairs([("goods_id", Value::text(goods_id))]));
+    batch[401] = with_lines("many-401", Value::Null, vec![line("many-401"), line(&"x".repeat(65))]);
     let outcomes = target.sink().send(&batch).await.expect("outcomes");
     for (i, outcome) in outcomes.iter().enumerate() {
-        let expected = if matches!(i, 137 | 400) { State::Rejected } else { State::Accepted };
+        let expected = if matches!(i, 137 | 400 | 401) { State::Rejected } else { State::Accepted };
         assert_eq!(outcome.state(), expected, "{i}: {outcome:?}");
     }
     let reason = outcomes[137].reason().expect("a reason");
     assert!(reason.text.contains("return_reason"), "the target's own words: {reason}");
     let field = outcomes[400].reason().and_then(|r| r.field.clone());
     assert_eq!(field.as_deref(), Some("dispatch_id"), "{:?}", outcomes[400]);
-    assert_eq!(target.stored("many-").await, (498, 996));
+    assert_eq!(target.stored("many-").await, (497, 994));
     let found = target.sink().find(&[batch[137].key.clone(), batch[138].key.clone()]).await.expect("keys");
     assert!(matches!(found.as_slice(), [Found::Missing, Found::There { .. }]), "{found:?}");
 }
