@@ -53,6 +53,31 @@ impl Object {
         self.names.iter().map(|n| &**n).zip(self.values.iter())
     }
 
+    /// See [`Value::write_json`].
+    pub fn write_json(&self, out: &mut String, omit_nulls: bool) {
+        out.push('{');
+        let mut first = true;
+        for (name, value) in self.iter() {
+            if omit_nulls && value.is_empty_for_json() {
+                continue;
+            }
+            if !first {
+                out.push(',');
+            }
+            first = false;
+            write_json_text(name, out);
+            out.push(':');
+            value.write_json(out, omit_nulls);
+        }
+        out.push('}');
+    }
+
+    pub fn to_json(&self, omit_nulls: bool) -> String {
+        let mut out = String::new();
+        self.write_json(&mut out, omit_nulls);
+        out
+    }
+
     pub fn names(&self) -> &Arc<[Box<str>]> {
         &self.names
     }
@@ -132,23 +157,7 @@ impl Value {
                 }
                 out.push(']');
             }
-            Self::Object(object) => {
-                out.push('{');
-                let mut first = true;
-                for (name, value) in object.iter() {
-                    if omit_nulls && value.is_empty_for_json() {
-                        continue;
-                    }
-                    if !first {
-                        out.push(',');
-                    }
-                    first = false;
-                    write_json_text(name, out);
-                    out.push(':');
-                    value.write_json(out, omit_nulls);
-                }
-                out.push('}');
-            }
+            Self::Object(object) => object.write_json(out, omit_nulls),
         }
     }
 

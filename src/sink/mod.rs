@@ -3,6 +3,11 @@
 //! Takes batches of documents, gives exactly one outcome each. A sink never decides whether to send: the ledger does.
 
 pub mod driver;
+pub mod file;
+pub mod mysql;
+pub mod split;
+pub mod sqlite;
+pub mod statement;
 
 use crate::base::Result;
 use crate::base::lifecycle::State;

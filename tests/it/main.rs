@@ -1,0 +1,3 @@
+//! The one integration binary: everything that needs more than one module, a server or a file system.
+
+mod sinks;
