@@ -10,7 +10,6 @@ use crate::base::{Error, Result};
 use crate::config::model::Scope;
 use crate::exchange::ExchangeWriter;
 use crate::mapping::Mapping;
-use crate::run::plan::Plan;
 use crate::run::report::Report;
 use crate::run::{Context, Event, Select, sinks, stamp};
 use crate::sink::driver::{self, Chunk, Delivered, Delivery, Ends, Options};
@@ -82,9 +81,7 @@ fn plan_slices(context: &Context<'_>, select: &Select) -> Result<Slices> {
     let done = context.store.done_slices(&plan.pipeline.name)?;
     let everything = select.remap || select.key.is_some();
     let in_range = |row: &SliceRow| match (select.range, &row.ask.window) {
-        (Some((from, to)), Some((a, b))) => {
-            parse_wall(a).zip(parse_wall(b)).is_some_and(|(a, b)| a <= to && from <= b)
-        }
+        (Some((from, to)), Some((a, b))) => parse_wall(a).zip(parse_wall(b)).is_some_and(|(a, b)| a <= to && from <= b),
         (Some(_), None) => false,
         (None, _) => true,
     };
@@ -169,7 +166,7 @@ impl Producer {
 
     async fn map(&mut self, part: &RowSet) -> Result<Chunk> {
         let rids: Vec<Rid> = part.iter().collect();
-        let versions = staging::versions(self.tables.files(), part, &self.version)?;
+        let versions = staging::row_versions(self.tables.files(), part, &self.version)?;
         let tables = &self.tables;
         let provide = |rids: &[Rid]| tables.providers(Some(&rids.iter().copied().collect()));
         let mut items = Vec::with_capacity(rids.len());
@@ -316,10 +313,4 @@ fn withdraw(context: &mut Context<'_>, delivery: &Delivery, superseded: &RowSet)
     let now = stamp(context.clock.now());
     context.store.record(delivery.target, delivery.mapping, delivery.run, &now, &writes)?;
     Ok(writes.len() as u64)
-}
-
-/// The mapping and the rows a preview shows; nothing is written.
-pub async fn preview_mapping(plan: &Plan, tables: &StagedTables, now: chrono::DateTime<chrono::Utc>) -> Result<Mapping> {
-    let empty = tables.providers(Some(&RowSet::default()))?;
-    Mapping::prepare(plan.mapping_spec(wall(now)), &empty).await
 }

@@ -26,15 +26,35 @@ pub enum Event {
     /// A remark that belongs on the screen but is no error.
     Note(String),
     /// A slice is begun: its place in the plan and what it asks for.
-    Slice { number: usize, of: usize, label: String },
-    Page { records: usize, bytes: usize },
+    Slice {
+        number: usize,
+        of: usize,
+        label: String,
+    },
+    Page {
+        records: usize,
+        bytes: usize,
+    },
     /// The vendor or the network made us wait.
-    Retry { wait: Duration, why: String },
-    Sealed { staged: u64, duplicates: u64 },
+    Retry {
+        wait: Duration,
+        why: String,
+    },
+    Sealed {
+        staged: u64,
+        duplicates: u64,
+    },
     /// How many rows this run has to map.
-    Scope { rows: u64 },
+    Scope {
+        rows: u64,
+    },
     /// Documents decided so far, and how many rows they came from.
-    Delivered { rows: u64, documents: u64, accepted: u64, attention: u64 },
+    Delivered {
+        rows: u64,
+        documents: u64,
+        accepted: u64,
+        attention: u64,
+    },
 }
 
 /// Hears what goes on.

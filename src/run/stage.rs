@@ -35,7 +35,8 @@ pub async fn stage(context: &mut Context<'_>, pull: &Pull, staged: &mut Staged) 
     let (id, is_new) = context.store.source(&account, &table, &end.source.fingerprint())?;
     if is_new && known_before {
         context.progress.hear(Event::Note(
-            "the source's parameters or fields changed: what was covered under the old ones does not count for the new".into(),
+            "the source's parameters or fields changed: what was covered under the old ones does not count for the new"
+                .into(),
         ));
     }
     let mut stager = Stager { context, end, id, account, vendor_ahead: Duration::zero(), staged };
@@ -279,10 +280,7 @@ fn crashed(error: tokio::task::JoinError) -> Error {
 }
 
 fn remarks(counts: &[crate::staging::FieldCount]) -> Vec<FieldRemark> {
-    counts
-        .iter()
-        .map(|c| FieldRemark { field: c.path.clone(), count: c.count, sample: c.sample.clone() })
-        .collect()
+    counts.iter().map(|c| FieldRemark { field: c.path.clone(), count: c.count, sample: c.sample.clone() }).collect()
 }
 
 /// The axis as the state store writes it: `modified`, `created/1`.

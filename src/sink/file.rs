@@ -103,6 +103,10 @@ impl Sink for FileSink {
         self.with(move |path, index| index.append(path, &batch)).await
     }
 
+    fn refuses_doubles(&self) -> bool {
+        true
+    }
+
     fn describe(&self, document: &Document) -> String {
         line(document)
     }

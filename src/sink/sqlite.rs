@@ -112,6 +112,10 @@ impl Sink for SqliteSink {
         self.with(move |inner, connection| inner.send(connection, &batch)).await
     }
 
+    fn refuses_doubles(&self) -> bool {
+        true
+    }
+
     fn describe(&self, document: &Document) -> String {
         document.body.to_json(false)
     }

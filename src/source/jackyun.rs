@@ -103,6 +103,11 @@ impl Source for Jackyun {
         hex::encode(&hasher.finalize()[..16])
     }
 
+    fn account(&self) -> String {
+        let application = Sha256::digest(self.account.app_key.expose().as_bytes());
+        format!("jackyun {} {}", self.account.method, hex::encode(&application[..8]))
+    }
+
     fn pull(&self, ask: &Ask) -> Result<Box<dyn Pull>> {
         if let AskKind::Window { axis: Axis::Stable { name, .. }, .. } = &ask.kind {
             params::axis_params(name)?;

@@ -69,6 +69,8 @@ pub trait Source: Send + Sync {
     fn check_params(&self) -> Vec<String>;
     /// What makes two pulls of the same interval ask for the same thing: method, params, fields, account. No secrets.
     fn fingerprint(&self) -> String;
+    /// Whose records these are: connector, method and application, whatever the parameters. No secrets.
+    fn account(&self) -> String;
     /// Begins a pull.
     fn pull(&self, ask: &Ask) -> Result<Box<dyn Pull>>;
 }

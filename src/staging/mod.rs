@@ -25,7 +25,7 @@ pub mod writer;
 pub use read::{StagedRow, find_key, raw_record};
 pub use retype::retype;
 pub use schema::TableDef;
-pub use scope::{RowSet, SliceFile, newest};
+pub use scope::{Newest, RowSet, SliceFile, newest, row_versions};
 pub use tables::StagedTables;
 pub use tally::FieldCount;
 pub use writer::{PageStats, SliceWriter, StagedSlice, TwinSet, remove_orphans};

@@ -17,6 +17,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use xxhash_rust::xxh3::xxh3_128;
 
+/// A null version: below all others.
+const NO_VERSION: i64 = i64::MIN;
+
 /// A committed file, as the state store names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SliceFile {
@@ -44,19 +47,32 @@ struct Winner {
 
 type Winners = HashMap<u128, Winner, BuildHasherDefault<Ready>>;
 
+/// Which rows of the touched keys count.
+#[derive(Debug, Clone, Default)]
+pub struct Newest {
+    /// The newest row of each key, and rows without a key.
+    pub rows: RowSet,
+    /// Older rows of the same keys.
+    pub superseded: RowSet,
+}
+
 /// The newest row of each key that occurs in a `touched` slice (`None`: of every key) among all `files`. Rows without a key (null or
 /// empty) of touched slices are all in: the mapping blocks them one by one.
-pub fn newest(files: &[SliceFile], touched: Option<&HashSet<SliceNo>>, key: &str, version: &str) -> Result<RowSet> {
+pub fn newest(files: &[SliceFile], touched: Option<&HashSet<SliceNo>>, key: &str, version: &str) -> Result<Newest> {
     let is_touched = |file: &&SliceFile| touched.is_none_or(|t| t.contains(&file.slice));
     let mut winners = Winners::default();
-    let mut rows = RowSet::default();
+    let (mut rows, mut superseded) = (RowSet::default(), RowSet::default());
+    let mut contest = |known: &mut Winner, candidate: Winner| {
+        superseded.insert(Rid(candidate.min(*known).rid));
+        *known = candidate.max(*known);
+    };
     for file in files.iter().filter(is_touched) {
         each_version(file, key, version, |key, candidate| match key {
             None => {
                 rows.insert(Rid(candidate.rid));
             }
             Some(key) => match winners.entry(key) {
-                Entry::Occupied(mut known) => *known.get_mut() = candidate.max(*known.get()),
+                Entry::Occupied(mut known) => contest(known.get_mut(), candidate),
                 Entry::Vacant(free) => {
                     free.insert(candidate);
                 }
@@ -66,14 +82,33 @@ pub fn newest(files: &[SliceFile], touched: Option<&HashSet<SliceNo>>, key: &str
     for file in files.iter().filter(|f| !is_touched(f)) {
         each_version(file, key, version, |key, candidate| {
             if let Some(known) = key.and_then(|k| winners.get_mut(&k)) {
-                *known = candidate.max(*known);
+                contest(known, candidate);
             }
         })?;
     }
     winners.values().for_each(|w| {
         rows.insert(Rid(w.rid));
     });
-    Ok(rows)
+    Ok(Newest { rows, superseded })
+}
+
+/// The version of each of `rows`, as [`newest`] orders them; rows without a version are left out.
+pub fn row_versions(files: &[SliceFile], rows: &RowSet, version: &str) -> Result<HashMap<Rid, i64>> {
+    let mut found = HashMap::with_capacity(rows.len());
+    for file in files {
+        let ranges = rows.ranges(file.slice);
+        if ranges.is_empty() {
+            continue;
+        }
+        each_batch(&file.path, &[version, RID], Some(&ranges), |batch| {
+            let rids = numbers::<Int64Type>(batch, RID)?;
+            let versions = versions(batch, version)?.into_iter().enumerate();
+            found.extend(versions.filter(|(_, v)| *v != NO_VERSION).map(|(i, v)| (Rid(rids.value(i)), v)));
+            Ok(())
+        })
+        .map_err(|e| e.context(format!("slice {}", file.slice)))?;
+    }
+    Ok(found)
 }
 
 fn each_version(file: &SliceFile, key: &str, version: &str, mut take: impl FnMut(Option<u128>, Winner)) -> Result<()> {
@@ -131,12 +166,12 @@ impl<'a> Keys<'a> {
 /// Versions as numbers whose order is theirs.
 fn versions(batch: &RecordBatch, name: &str) -> Result<Vec<i64>> {
     let array = column(batch, name)?;
-    let small = |value: Option<i32>| value.map_or(i64::MIN, i64::from);
+    let small = |value: Option<i32>| value.map_or(NO_VERSION, i64::from);
     Ok(match array.data_type() {
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            array.as_primitive::<TimestampMicrosecondType>().iter().map(|v| v.unwrap_or(i64::MIN)).collect()
+            array.as_primitive::<TimestampMicrosecondType>().iter().map(|v| v.unwrap_or(NO_VERSION)).collect()
         }
-        DataType::Int64 => array.as_primitive::<Int64Type>().iter().map(|v| v.unwrap_or(i64::MIN)).collect(),
+        DataType::Int64 => array.as_primitive::<Int64Type>().iter().map(|v| v.unwrap_or(NO_VERSION)).collect(),
         DataType::Int32 => array.as_primitive::<Int32Type>().iter().map(small).collect(),
         DataType::Date32 => array.as_primitive::<Date32Type>().iter().map(small).collect(),
         other => return Err(wrong_type(name, other)),

@@ -72,7 +72,7 @@ impl StagedTables {
     pub fn providers(&self, rows: Option<&RowSet>) -> Result<Providers> {
         let rows = match rows {
             Some(rows) => Arc::new(rows.clone()),
-            None => Arc::new(newest(&self.files, None, &self.key, &self.version)?),
+            None => Arc::new(newest(&self.files, None, &self.key, &self.version)?.rows),
         };
         let name = self.def.name();
         let table = |shape: Shape, rows: Option<&Arc<RowSet>>| -> Arc<dyn TableProvider> {

@@ -93,7 +93,7 @@ impl Staged {
     }
 
     fn newest(&self, touched: Option<&HashSet<SliceNo>>) -> RowSet {
-        newest(&self.files, touched, self.key().0, self.key().1).unwrap()
+        newest(&self.files, touched, self.key().0, self.key().1).unwrap().rows
     }
 
     /// All values of a query, as text; null is `∅`.

@@ -179,6 +179,10 @@ impl Sink for MySqlSink {
         split::deliver(self, batch).await.map_err(|e| e.context(self.target.clone()))
     }
 
+    fn refuses_doubles(&self) -> bool {
+        true
+    }
+
     fn describe(&self, document: &Document) -> String {
         document.body.to_json(false)
     }
