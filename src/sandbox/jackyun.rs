@@ -193,7 +193,8 @@ impl Jackyun {
 
     /// The page asked for.
     fn pull(&self, query: &Query, request: &Request<'_>) -> Result<Answer, String> {
-        if let Some(page) = self.fast.as_ref().and_then(|fast| fast.page(query)) {
+        let fast = self.fast.as_ref().filter(|_| !request.endless);
+        if let Some(page) = fast.and_then(|fast| fast.page(query)) {
             return Ok(Answer::page(page));
         }
         let cursor = query.scroll.as_deref().filter(|_| query.fields.scroll);

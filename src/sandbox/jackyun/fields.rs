@@ -124,9 +124,9 @@ pub const TRADE: &[Field] = &[
     f("payNo", |p, t| p.plain(format_args!("20240605220014{:014}", t.dice.below(p.salt, 100_000_000_000_000)))),
     f("payStatus", |p, _| p.int(9)),
     f("sellerMemo", seller_memo),
-    f("buyerMemo", |p, t| p.maybe(t.dice, 55, t.dice.word(p.salt, &MEMOS))),
-    f("appendMemo", |p, t| p.maybe(t.dice, 70, t.dice.word(p.salt, &MEMOS))),
-    f("specialReminding", |p, t| p.maybe(t.dice, 80, "易碎品，请加气泡膜")),
+    f("buyerMemo", |p, t| p.maybe(t.dice, 25, t.dice.word(p.salt, &MEMOS))),
+    f("appendMemo", |p, t| p.maybe(t.dice, 20, t.dice.word(p.salt, &MEMOS))),
+    f("specialReminding", |p, t| p.maybe(t.dice, 50, "易碎品，请加气泡膜并贴防撞标签；客户要求送货前电话联系")),
     f("freezeReason", |p, t| p.maybe(t.dice, 96, "客户申请退款，冻结待处理")),
     f("abnormalDescription", |p, t| p.maybe(t.dice, 95, "地址疑似不全：请核实门牌号")),
     f("register", |p, t| p.maybe(t.dice, 20, t.dice.word(p.salt, &PEOPLE))),
@@ -163,10 +163,10 @@ pub const TRADE: &[Field] = &[
         }
     }),
     f("invoiceCode", |p, t| p.maybe(t.dice, 70, "033002400111")),
-    f("payerName", |p, t| p.maybe(t.dice, 45, t.dice.word(p.salt, &BUYERS))),
-    f("payerRegno", |p, t| p.maybe(t.dice, 55, "91330110MA2XXXXX00")),
-    f("payerBankName", |p, t| p.maybe(t.dice, 60, "招商银行杭州分行")),
-    f("payerBankAccount", |p, t| p.maybe(t.dice, 60, t.dice.word(p.salt, &BANKS))),
+    f("payerName", |p, t| p.maybe(t.dice, 25, t.dice.word(p.salt, &BUYERS))),
+    f("payerRegno", |p, t| p.maybe(t.dice, 30, "91330110MA2XXXXX00")),
+    f("payerBankName", |p, t| p.maybe(t.dice, 30, "招商银行杭州分行")),
+    f("payerBankAccount", |p, t| p.maybe(t.dice, 30, t.dice.word(p.salt, &BANKS))),
     f("payerPhone", |p, t| p.maybe(t.dice, 45, "0571-8800****")),
     f("payerAddress", payer_address),
     f("isBillCheck", |p, t| p.int(t.dice.below(p.salt, 2) as i64)),
@@ -231,21 +231,21 @@ pub const LINE: &[LineField] = &[
     l("assessmentGrossProfitPercent", |p, _, l| {
         p.plain(format_args!("{}.{:02}%", l.dice.below(p.salt, 90), l.dice.below(p.salt + 1, 100)));
     }),
-    l("goodsMemo", |p, _, l| p.maybe(l.dice, 70, l.dice.word(p.salt, &MEMOS))),
+    l("goodsMemo", |p, _, l| p.maybe(l.dice, 10, l.dice.word(p.salt, &MEMOS))),
     l("cateName", |p, _, l| p.text(l.goods.category)),
     l("brandName", |p, _, l| p.maybe(l.dice, 5, l.goods.brand)),
-    l("goodsTags", |p, _, l| p.maybe(l.dice, 70, "热销,可退换")),
+    l("goodsTags", |p, _, l| p.maybe(l.dice, 20, "热销,可退换,支持七天无理由,极速发货,赠运费险")),
     l("isFit", |p, _, _| p.int(0)),
     l("isGift", |p, _, l| p.int(i64::from(l.dice.chance(p.salt, 7)))),
     l("isPlatGift", |p, _, _| p.text("0")),
     l("isPresell", |p, _, _| p.int(0)),
     l("refundStatus", |p, _, _| p.int(0)),
     l("tradeGoodsNo", |p, _, l| p.maybe(l.dice, 5, l.goods.no)),
-    l("tradeGoodsName", |p, _, l| p.text(l.goods.name)),
-    l("tradeGoodsSpec", |p, _, l| p.maybe(l.dice, 5, l.goods.spec)),
+    l("tradeGoodsName", |p, _, l| p.plain(format_args!("【官方旗舰】{} {} 正品包邮", l.goods.name, l.goods.spec))),
+    l("tradeGoodsSpec", |p, _, l| p.plain(format_args!("规格:{};包装:标准快递箱", l.goods.spec))),
     l("tradeGoodsUnit", |p, _, l| p.text(l.goods.unit)),
     l("sourceTradeNo", |p, t, _| source_no(p, t)),
-    l("sourceSubtradeNo", |p, t, l| p.plain(format_args!("{:015}{:02}", u64::from(t.index), l.number))),
+    l("sourceSubtradeNo", |p, t, l| p.plain(format_args!("{:022}{:02}", u64::from(t.index), l.number))),
     l("customerTradeNo", |p, t, l| p.maybe(l.dice, 90, t.shop.code)),
     l("customerSubtradeNo", |p, t, l| p.maybe(l.dice, 90, t.shop.code)),
     l("platCode", |p, t, l| p.maybe(l.dice, 15, t.shop.platform)),
@@ -388,7 +388,7 @@ fn column_ext(p: &mut Pen, t: &Trade) {
     p.raw("{");
     p.member("tradeId", salt, |p| p.id(t.dice, t.id()));
     for (name, offset) in NAMES.iter().zip(0x1_0000..) {
-        p.member(name, salt + offset, |p| p.maybe(t.dice, 75, t.dice.word(p.salt, &TAGS)));
+        p.member(name, salt + offset, |p| p.maybe(t.dice, 20, t.dice.word(p.salt, &TAGS)));
     }
     p.raw("}");
 }

@@ -102,9 +102,16 @@ impl Query {
             &self.warehouses,
         ];
         match self.windows[..] {
-            [window] if !self.archived && lists.iter().all(|list| list.is_empty()) => Some(window),
+            // No trade is deleted, so asking for those that are not is no restriction.
+            [window] if !self.archived && lists.iter().all(|list| list.is_empty()) && self.takes_undeleted() => {
+                Some(window)
+            }
             _ => None,
         }
+    }
+
+    fn takes_undeleted(&self) -> bool {
+        self.is_delete.is_empty() || self.is_delete.iter().any(|item| item == "0")
     }
 
     /// The trades asked for, by time of modification, then by number.
@@ -153,7 +160,7 @@ impl Query {
             && any(&self.kinds, u64::from(trade.kind))
             && any(&self.shops, trade.shop.id)
             && any(&self.warehouses, trade.warehouse.0)
-            && any(&self.is_delete, 0)
+            && self.takes_undeleted()
     }
 }
 
