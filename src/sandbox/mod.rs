@@ -1,1 +1,226 @@
-//! (being built)
+//! The sandbox: vendors simulated on this machine, for demos, tests and benchmarks.
+//!
+//! Takes a [`Config`], gives an HTTP server on a loopback address that behaves as the vendor's documentation and
+//! clients say, with seeded data and faults on demand. Never listens beyond this machine, never calls out, imports
+//! nothing else of this crate, and is written from the vendor's facts, not from our client.
+//!
+//! `data` and `json` make records, `server` and `faults` are the HTTP side of every vendor, `jackyun` is one vendor.
+
+mod data;
+mod faults;
+mod jackyun;
+mod json;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use chrono::{NaiveDate, TimeDelta};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use faults::{Fault, FaultKind, SYNTAX as FAULT_SYNTAX, When};
+pub use jackyun::{APP_KEY, APP_SECRET, Axis, FastSummary, METHOD, SEED_FIELDS, Truth};
+
+use faults::Faults;
+use jackyun::Jackyun;
+use server::Shared;
+
+/// How ids are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IdStyle {
+    #[default]
+    Text,
+    /// Bare numbers of 19 digits.
+    Bare,
+    /// Sometimes one, sometimes the other.
+    Mixed,
+}
+
+/// The answer to a window without records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EmptyStyle {
+    /// An empty array.
+    #[default]
+    Array,
+    /// `data` is `""`.
+    Text,
+    /// HTTP 200 without a body.
+    Body,
+}
+
+/// The form of `data` in the envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EnvelopeStyle {
+    #[default]
+    Object,
+    /// JSON text inside a string.
+    Text,
+}
+
+/// What fast mode renders beforehand. Requests by cursor for exactly these fields (in any order), page size and
+/// windows are answered from memory, at the speed of the loopback device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FastSpec {
+    /// The `fields` of the requests; must name `scrollId`.
+    pub fields: String,
+    pub page_size: u32,
+    /// Windows of this length, from the first day's Beijing midnight on.
+    pub slice_hours: u32,
+    pub axis: Axis,
+}
+
+/// The simulated merchant and how the vendor treats it.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The same seed gives the same data for ever.
+    pub seed: u64,
+    pub trades: u32,
+    /// Creation times are spread evenly over `days` from this day's Beijing midnight on; no time but that of the
+    /// order in the shop lies before, none but the promised time of shipment after.
+    pub first_day: NaiveDate,
+    pub days: u32,
+    /// Plants bad records: 0.4 % of each kind.
+    pub bad: bool,
+    pub ids: IdStyle,
+    /// Adds fields nobody declared.
+    pub drift: bool,
+    /// After the first page of a pull some of its trades get a new time of modification (now, by the server's clock):
+    /// page numbers then lose rows, a cursor does not. A trade is modified once at most.
+    pub modify_while_paging: bool,
+    /// Trades created more than this many days before the newest are only under `isTableSwitch` 2; none: no archive.
+    pub archive_after_days: Option<u32>,
+    /// None: unlimited.
+    pub calls_per_second: Option<f64>,
+    /// Calls in all; none: unlimited.
+    pub quota: Option<u64>,
+    pub max_page_size: u32,
+    pub empty_window: EmptyStyle,
+    pub envelope: EnvelopeStyle,
+    /// The server's clock minus ours.
+    pub clock_offset: TimeDelta,
+    pub clock_skew_allowed: TimeDelta,
+    pub faults: Vec<Fault>,
+    pub fast: Option<FastSpec>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            seed: 20_240_605,
+            trades: 5_000,
+            first_day: NaiveDate::from_ymd_opt(2024, 6, 1).unwrap_or_default(),
+            days: 30,
+            bad: false,
+            ids: IdStyle::Text,
+            drift: false,
+            modify_while_paging: false,
+            archive_after_days: None,
+            calls_per_second: Some(1.0),
+            quota: None,
+            max_page_size: 200,
+            empty_window: EmptyStyle::Array,
+            envelope: EnvelopeStyle::Object,
+            clock_offset: TimeDelta::zero(),
+            clock_skew_allowed: TimeDelta::minutes(10),
+            faults: Vec::new(),
+            fast: None,
+        }
+    }
+}
+
+impl Config {
+    fn check(&self) -> io::Result<()> {
+        let wrong = if self.days == 0 {
+            "days must be at least 1"
+        } else if self.max_page_size == 0 {
+            "max_page_size must be at least 1"
+        } else if self.calls_per_second.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
+            "calls_per_second must be a positive number"
+        } else if self.fast.as_ref().is_some_and(|fast| fast.slice_hours == 0 || fast.page_size == 0) {
+            "fast mode needs slice_hours and page_size of at least 1"
+        } else {
+            return Ok(());
+        };
+        Err(io::Error::new(io::ErrorKind::InvalidInput, format!("sandbox: {wrong}")))
+    }
+}
+
+/// How long [`Sandbox::stop`] waits for answers in flight.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// A running sandbox; ends with [`Sandbox::stop`], or without waiting when dropped.
+pub struct Sandbox {
+    address: SocketAddr,
+    jackyun: Arc<Jackyun>,
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Sandbox {
+    /// Listens on `address` (port 0: any free one). Refuses an address that is not loopback, and a configuration
+    /// that makes no sense, as [`io::ErrorKind::InvalidInput`]. With `fast`, returns when all pages are rendered.
+    pub async fn start(config: Config, address: SocketAddr) -> io::Result<Sandbox> {
+        if !address.ip().is_loopback() {
+            let message = format!("sandbox: {address} is not a loopback address; use 127.0.0.1 or [::1]");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        config.check()?;
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let (faults, clock_offset) = (Faults::new(config.faults.clone()), config.clock_offset);
+        let jackyun =
+            Arc::new(tokio::task::spawn_blocking(move || Jackyun::new(config)).await.map_err(io::Error::other)?);
+        let (stop, stopped) = watch::channel(false);
+        let shared = Arc::new(Shared::new(Arc::clone(&jackyun) as _, faults, clock_offset, stopped));
+        let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
+        Ok(Sandbox { address, jackyun, shared, stop, task })
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of Jackyun's gateway.
+    pub fn url(&self) -> String {
+        format!("http://{}{}", self.address, jackyun::PATH)
+    }
+
+    /// Replaces the faults; their call numbers count from now.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        *self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner) = Faults::new(faults);
+    }
+
+    /// Requests the gateway has seen, faults included.
+    pub fn calls(&self) -> u64 {
+        self.shared.calls.load(Ordering::Relaxed)
+    }
+
+    /// What is true of the data: counts every trade, milliseconds for 100,000.
+    pub fn truth(&self) -> Truth {
+        self.jackyun.truth()
+    }
+
+    /// What fast mode has rendered.
+    pub fn fast_summary(&self) -> Option<FastSummary> {
+        self.jackyun.fast_summary()
+    }
+
+    /// Takes no more requests, finishes those in flight (for 5 seconds at most), and frees the port.
+    pub async fn stop(self) -> io::Result<()> {
+        self.stop.send_replace(true);
+        match tokio::time::timeout(STOP_WITHIN, self.task).await {
+            Ok(joined) => joined.map_err(io::Error::other)?,
+            // The listener is closed by then; a client that does not read its answer is not waited for.
+            Err(_) => Ok(()),
+        }
+    }
+}
