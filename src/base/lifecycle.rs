@@ -238,6 +238,9 @@ pub struct Balance {
     pub states: Tally,
 }
 
+/// The rule that no document ends a run undecided, as [`Balance::breaches`] words it.
+pub const UNDECIDED: &str = "documents still undecided = 0";
+
 impl Balance {
     /// The equations that do not hold, in words; empty when the books balance.
     pub fn breaches(&self) -> Vec<String> {
@@ -250,7 +253,7 @@ impl Balance {
         equal("fetched = staged + duplicates dropped", self.fetched, self.staged + self.duplicates);
         equal("rows in scope = mapped into documents + unmapped", self.in_scope, self.mapped_rows + self.unmapped);
         equal("documents = sum over the states", self.documents, self.states.total());
-        equal("documents still undecided = 0", self.states.get(Mapped) + self.states.get(Intended), 0);
+        equal(UNDECIDED, self.states.get(Mapped) + self.states.get(Intended), 0);
         breaches
     }
 }

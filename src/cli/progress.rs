@@ -69,7 +69,8 @@ impl Screen {
 
 /// A spinner, until it is known how much there is to do.
 fn spinner() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+    ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 fn counted() -> ProgressStyle {
@@ -105,7 +106,9 @@ impl Progress for Screen {
                 let text = format!("staging: {}, {fetched}", seen.slice);
                 self.show(seen, text);
             }
-            Event::Retry { wait, why } if !self.quiet => self.say(&format!("waiting {:.1} s: {why}", wait.as_secs_f32())),
+            Event::Retry { wait, why } if !self.quiet => {
+                self.say(&format!("waiting {:.1} s: {why}", wait.as_secs_f32()))
+            }
             Event::Retry { .. } => {}
             Event::Sealed { staged, duplicates } if self.verbose => {
                 self.say(&format!("  sealed: {staged} rows, {duplicates} duplicates dropped"));

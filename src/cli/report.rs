@@ -38,9 +38,19 @@ fn staged(report: &Report, text: &mut String) {
     }
     text.push('\n');
     let size = bytes(s.bytes);
-    line(text, "records fetched", b.fetched, &format!("in {} slices, {} pages", human(s.slices.len() as u64), human(s.pages)));
+    line(
+        text,
+        "records fetched",
+        b.fetched,
+        &format!("in {} slices, {} pages", human(s.slices.len() as u64), human(s.pages)),
+    );
     line(text, "  staged", b.staged, &format!("{size} of Parquet"));
-    line(text, "  duplicates dropped", b.duplicates, "the same text stood there already (shared window edges, overlap)");
+    line(
+        text,
+        "  duplicates dropped",
+        b.duplicates,
+        "the same text stood there already (shared window edges, overlap)",
+    );
     remarks("values that do not fit their type (null in SQL, kept in _raw)", &s.misfits, text);
     remarks("fields that sql/staging does not declare (kept in _raw)", &s.drift, text);
 }
@@ -80,7 +90,11 @@ fn delivered(report: &Report, text: &mut String) {
     }
     if let Some(target) = &report.target {
         let ledger: Vec<String> = report.ledger.entries().map(|(s, n)| format!("{} {s}", human(n))).collect();
-        let _ = writeln!(text, "\nin the ledger of {target}: {}", if ledger.is_empty() { "nothing".into() } else { ledger.join(", ") });
+        let _ = writeln!(
+            text,
+            "\nin the ledger of {target}: {}",
+            if ledger.is_empty() { "nothing".into() } else { ledger.join(", ") }
+        );
     }
 }
 

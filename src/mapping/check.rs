@@ -13,7 +13,7 @@ use super::values::refusal;
 use super::{Lookups, MappingSpec};
 use crate::base::names::suggest;
 use crate::config::model::Scope;
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::datatypes::{DataType, Field, Fields, SchemaRef};
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::Volatility;
 use datafusion::sql::sqlparser::ast::Query;
@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 /// Everything that is wrong with a mapping, in the order of the file; empty if it may run. `tables` are the staging tables (main,
 /// history, flattened views), which may be empty; look-up tables are added here.
-pub async fn check(spec: &MappingSpec, tables: &Providers) -> Vec<Fault> {
-    examine(spec, tables).await.map_or_else(|faults| faults, |_| Vec::new())
+pub async fn check(spec: &MappingSpec, tables: &Providers) -> Result<Fields, Vec<Fault>> {
+    examine(spec, tables).await.map(|sound| sound.schema.fields().clone())
 }
 
 /// A mapping without faults.

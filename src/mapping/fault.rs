@@ -2,9 +2,9 @@
 //!
 //! Takes positions of the SQL parser, gives text a person can act on. It never decides what is a fault: `check.rs` does.
 
+pub use crate::base::fault::Fault;
 use datafusion::common::Span;
 use datafusion::sql::sqlparser::tokenizer;
-use std::fmt;
 
 /// Line and column in the mapping file, both from 1; 0 means the file as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -33,38 +33,6 @@ impl Place {
     #[must_use]
     pub fn or(self, other: Place) -> Place {
         if self.is_whole() { other } else { self }
-    }
-}
-
-/// One thing that is wrong with a mapping.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The mapping file as the user knows it.
-    pub file: String,
-    pub line: u64,
-    pub column: u64,
-    pub message: String,
-    /// How to cure it; may be empty.
-    pub hint: String,
-}
-
-impl Fault {
-    pub fn place(&self) -> Place {
-        Place { line: self.line, column: self.column }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if self.line > 0 {
-            write!(f, ":{}:{}", self.line, self.column)?;
-        }
-        write!(f, ": {}", self.message)?;
-        if !self.hint.is_empty() {
-            write!(f, " ({})", self.hint)?;
-        }
-        Ok(())
     }
 }
 

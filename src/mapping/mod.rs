@@ -32,6 +32,7 @@ use crate::base::clock::Wall;
 use crate::base::record::{DocKey, Mapped, Reason, Rid};
 use crate::base::{Error, Result};
 use crate::config::model::Scope;
+use datafusion::arrow::datatypes::Fields;
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use datafusion::execution::context::SessionState;
@@ -114,6 +115,7 @@ pub struct Mapping {
     keys: HashMap<[u64; 2], Rid>,
     misses: Misses,
     digest: [u8; 16],
+    columns: Fields,
 }
 
 impl Mapping {
@@ -142,6 +144,7 @@ impl Mapping {
             keys: HashMap::new(),
             misses: Misses::default(),
             digest,
+            columns: sound.schema.fields().clone(),
         })
     }
 
@@ -173,6 +176,11 @@ impl Mapping {
             }
         }
         Ok(stats)
+    }
+
+    /// The result's columns, hidden ones (`_rid` …) included.
+    pub fn columns(&self) -> &Fields {
+        &self.columns
     }
 
     /// Keys that reference tables do not have, counted over the rows of all chunks that were mapped.

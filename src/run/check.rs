@@ -32,12 +32,13 @@ pub async fn check_offline(setup: &Setup, name: &str) -> Result<Vec<Fault>> {
         Err(error) => return Ok(vec![whole(&file, &error)]),
     };
     let spec = plan.mapping_spec(wall(Utc::now()));
-    let (mut faults, columns) = mapping::check(&spec, &tables).await;
-    if let Some(columns) = columns {
-        let statements = sinks::check_statements(&plan.pipeline.sink.connector, &columns);
-        faults.extend(statements.into_iter().map(|message| Fault::whole(&file, message, "")));
-    }
-    Ok(faults)
+    Ok(match mapping::check(&spec, &tables).await {
+        Ok(columns) => {
+            let faults = sinks::check_statements(&plan.pipeline.sink.connector, &columns);
+            faults.into_iter().map(|message| Fault::whole(&file, message, "")).collect()
+        }
+        Err(faults) => faults,
+    })
 }
 
 fn whole(file: &str, error: &Error) -> Fault {

@@ -10,6 +10,7 @@ use crate::base::{Error, Result};
 use crate::config::model::Scope;
 use crate::exchange::ExchangeWriter;
 use crate::mapping::Mapping;
+use crate::run::plan::Plan;
 use crate::run::report::Report;
 use crate::run::{Context, Event, Select, sinks, stamp};
 use crate::sink::driver::{self, Chunk, Delivered, Delivery, Ends, Options};
@@ -41,13 +42,7 @@ pub async fn deliver(context: &mut Context<'_>, select: &Select, report: &mut Re
     let mapping = prepare(context, &tables).await?;
     let mapping_id = context.store.mapping(&hex::encode(mapping.digest()), &plan.mapping_sql)?;
     let delivery = Delivery { pipeline: plan.pipeline.name.clone(), run: context.run, target, mapping: mapping_id };
-    let producer = Producer {
-        mapping,
-        tables,
-        version: plan.pipeline.source.version.clone(),
-        scope: plan.pipeline.mapping.scope,
-        only_key: select.key.clone(),
-    };
+    let producer = Producer::new(plan, mapping, tables, select);
     let before = context.store.in_doubt(target)?;
     let (done, producer) = flow(context, &sink, &delivery, select, newest.rows.clone(), producer).await?;
     enter(report, &done, &producer);
@@ -66,12 +61,12 @@ pub async fn deliver(context: &mut Context<'_>, select: &Select, report: &mut Re
 }
 
 /// The slices of a run: all that SQL sees, and those whose keys are to be mapped.
-struct Slices {
-    all: Vec<SliceRow>,
+pub(super) struct Slices {
+    pub(super) all: Vec<SliceRow>,
     touched: Vec<SliceNo>,
 }
 
-fn plan_slices(context: &Context<'_>, select: &Select) -> Result<Slices> {
+pub(super) fn plan_slices(context: &Context<'_>, select: &Select) -> Result<Slices> {
     let plan = context.plan;
     let account = plan.source()?.source.account();
     let all = context.store.slices(&account, plan.def.name())?;
@@ -111,7 +106,7 @@ pub(super) fn typed_files(context: &mut Context<'_>, slices: &[SliceRow]) -> Res
 }
 
 /// The newest rows of the keys that the run touches, and of documents that are in doubt.
-fn rows_to_map(
+pub(super) fn rows_to_map(
     context: &Context<'_>,
     select: &Select,
     slices: &Slices,
@@ -134,7 +129,7 @@ fn rows_to_map(
     Ok(newest)
 }
 
-async fn prepare(context: &Context<'_>, tables: &StagedTables) -> Result<Mapping> {
+pub(super) async fn prepare(context: &Context<'_>, tables: &StagedTables) -> Result<Mapping> {
     let plan = context.plan;
     let empty = tables.providers(Some(&RowSet::default()))?;
     let mapping = Mapping::prepare(plan.mapping_spec(wall(context.clock.now())), &empty).await?;
@@ -143,7 +138,7 @@ async fn prepare(context: &Context<'_>, tables: &StagedTables) -> Result<Mapping
 }
 
 /// The mapping task: rows in, chunks of documents out.
-struct Producer {
+pub(super) struct Producer {
     mapping: Mapping,
     tables: StagedTables,
     version: String,
@@ -152,9 +147,18 @@ struct Producer {
 }
 
 impl Producer {
+    pub(super) fn new(plan: &Plan, mapping: Mapping, tables: StagedTables, select: &Select) -> Self {
+        let version = plan.pipeline.source.version.clone();
+        Self { mapping, tables, version, scope: plan.pipeline.mapping.scope, only_key: select.key.clone() }
+    }
+
+    /// Records mapped at once; a mapping over all records cannot be cut.
+    pub(super) fn chunk_rows(&self, rows: &RowSet) -> usize {
+        if self.scope == Scope::All { rows.len().max(1) } else { CHUNK_ROWS }
+    }
+
     async fn produce(mut self, rows: RowSet, chunks: Sender<Chunk>) -> Result<Self> {
-        let size = if self.scope == Scope::All { rows.len().max(1) } else { CHUNK_ROWS };
-        for part in rows.chunks(size) {
+        for part in rows.chunks(self.chunk_rows(&rows)) {
             let chunk = self.map(&part).await?;
             if chunks.send(chunk).await.is_err() {
                 // The delivery loop has ended: limit, stop or failure; it says so itself.
@@ -164,7 +168,7 @@ impl Producer {
         Ok(self)
     }
 
-    async fn map(&mut self, part: &RowSet) -> Result<Chunk> {
+    pub(super) async fn map(&mut self, part: &RowSet) -> Result<Chunk> {
         let rids: Vec<Rid> = part.iter().collect();
         let versions = staging::row_versions(self.tables.files(), part, &self.version)?;
         let tables = &self.tables;
@@ -253,7 +257,7 @@ fn enter(report: &mut Report, done: &Delivered, producer: &Producer) {
     report.balance.unmapped = done.unmapped;
     report.balance.documents = done.documents;
     report.balance.states = done.states.clone();
-    for ((table, key), count) in producer.mapping.misses().entries() {
+    for ((table, key), count) in &producer.mapping.misses().by_value {
         *report.misses.entry(format!("{table}: {key}")).or_default() += count;
     }
 }

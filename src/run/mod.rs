@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod deliver;
+pub mod dry;
 pub mod plan;
 pub mod preview;
 pub mod report;

@@ -5,7 +5,7 @@
 use crate::base::fault::Fault;
 use crate::base::record::SliceNo;
 use crate::base::{Error, Result};
-use crate::config::model::{LookupFormat, Pipeline, SourceConnector};
+use crate::config::model::{Pipeline, SourceConnector};
 use crate::config::secret::Env;
 use crate::config::{folder, model, pipeline};
 use crate::mapping::{Contract, Lookups, MappingSpec};
@@ -39,6 +39,8 @@ pub struct Plan {
     /// The mapping's SELECT.
     pub mapping_sql: String,
     pub contract: Option<Contract>,
+    /// MySQL: run every statement in this database instead of the one it names (the demo's own).
+    pub database: Option<String>,
 }
 
 /// The source's end, resolved: only built when something is to be pulled.
@@ -74,7 +76,7 @@ impl Plan {
         };
         let lookups = Arc::new(Lookups::load(&pipeline.lookups, &sql)?);
         let (workspace, env) = (setup.workspace.clone(), setup.env.clone());
-        Ok(Self { pipeline, def, workspace, env, lookups, mapping_sql, contract })
+        Ok(Self { pipeline, def, workspace, env, lookups, mapping_sql, contract, database: None })
     }
 
     /// The mapping as the mapping layer wants it; `run_time` is the vendor's wall clock now.
@@ -143,9 +145,4 @@ fn read_sql(sql: &Path, file: &Path) -> Result<(String, String)> {
         }
         Err(e) => Err(Error::io(&path, &e)),
     }
-}
-
-/// The reference tables' files, for messages.
-pub fn lookup_files(pipeline: &Pipeline) -> Vec<(String, PathBuf, LookupFormat)> {
-    pipeline.lookups.iter().map(|(name, l)| (name.clone(), l.file.clone(), l.format)).collect()
 }

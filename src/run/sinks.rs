@@ -5,11 +5,11 @@
 use crate::base::{Error, Result};
 use crate::config::model::{SinkConnector, Statements};
 use crate::run::plan::Plan;
-use crate::sink::Sink;
 use crate::sink::file::FileSink;
 use crate::sink::mysql::{MySqlOptions, MySqlSink};
 use crate::sink::sqlite::SqliteSink;
 use crate::sink::statement::{self, Shape, ShapeField};
+use crate::sink::{self, Sink};
 use arrow::datatypes::{DataType, Fields};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,8 @@ pub fn open(plan: &Plan) -> Result<Arc<dyn Sink>> {
     let target_id = sink.target_id.clone();
     Ok(match &sink.connector {
         SinkConnector::MySql { url, statements } => {
-            let options = MySqlOptions { target_id, in_flight: sink.in_flight, ..MySqlOptions::default() };
+            let database = plan.database.clone();
+            let options = MySqlOptions { target_id, in_flight: sink.in_flight, database, ..MySqlOptions::default() };
             Arc::new(MySqlSink::connect(&url.resolve(&plan.env)?, statements, options)?)
         }
         SinkConnector::Sqlite { path, statements } => {
@@ -31,6 +32,22 @@ pub fn open(plan: &Plan) -> Result<Arc<dyn Sink>> {
         }
     })
 }
+
+/// Makes the tables of a target from DDL: for the demo and for tests, never for a run.
+pub async fn execute_ddl(plan: &Plan, ddl: &str) -> Result<()> {
+    match &plan.pipeline.sink.connector {
+        SinkConnector::MySql { url, .. } => {
+            sink::mysql::execute_ddl(&url.resolve(&plan.env)?, plan.database.as_deref(), ddl).await
+        }
+        SinkConnector::Sqlite { path, .. } => {
+            sink::sqlite::execute_ddl(Path::new(path.resolve(&plan.env)?.expose()), SQLITE_SCHEMA, ddl)
+        }
+        SinkConnector::File { .. } => Ok(()),
+    }
+}
+
+/// The name under which the shipped statements know their database.
+const SQLITE_SCHEMA: &str = "lehua";
 
 /// The statements of a database sink.
 pub fn statements(connector: &SinkConnector) -> Option<&Statements> {
