@@ -130,6 +130,9 @@ pub struct Sandbox {
     /// Render all pages for this pipeline's request beforehand, to measure speed
     #[arg(long, value_name = "PIPELINE")]
     pub fast: Option<String>,
+    /// No bad trades among them
+    #[arg(long)]
+    pub clean: bool,
     /// Misbehave: NAME@WHEN, as throttle@5 or http-502@every:20 (may be given several times)
     #[arg(long = "fault", value_name = "SPEC")]
     pub faults: Vec<String>,

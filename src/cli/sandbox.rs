@@ -44,7 +44,7 @@ fn config(global: &Global, typed: &Typed) -> Result<Config> {
         seed: typed.seed,
         trades: typed.trades,
         days: typed.days,
-        bad: true,
+        bad: !typed.clean,
         calls_per_second: (!typed.unlimited && typed.fast.is_none()).then_some(typed.calls_per_second),
         faults: faults.collect::<Result<_>>()?,
         fast: typed.fast.as_deref().map(|name| fast(global, name)).transpose()?,

@@ -5,12 +5,14 @@
 //!
 //! In the order of the data: [`ddl`] reads the definition into [`schema`]; [`decode`] parses each raw record once
 //! ([`scalar`] holds the rules per value, [`columns`] the builders, [`text`] escapes and dropping, [`tally`] the counts of
-//! what did not fit); [`writer`] makes the file; [`read`] reads it; [`scope`] says which rows a run maps; [`tables`] and
+//! what did not fit); [`writer`] makes the file, `encode` beside it on a
+//! thread of its own; [`read`] reads it; [`scope`] says which rows a run maps; [`tables`] and
 //! [`flatten`] show them to SQL; [`retype`] renews a file after the definition has changed.
 
 pub mod columns;
 pub mod ddl;
 pub mod decode;
+mod encode;
 pub mod flatten;
 pub mod read;
 pub mod retype;

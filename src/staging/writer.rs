@@ -7,12 +7,12 @@
 use crate::base::record::{Page, SliceNo};
 use crate::base::{Error, Result};
 use crate::staging::decode::{Decoder, Origin};
-use crate::staging::read::{io_error, read_hashes};
+use crate::staging::encode::Encoder;
+use crate::staging::read::read_hashes;
 use crate::staging::schema::{RID, TableDef};
 use crate::staging::tally::FieldCount;
 use crate::staging::text::Drop as DropFields;
 use chrono::{DateTime, Utc};
-use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -182,7 +182,7 @@ pub(super) struct SliceFileWriter {
     slice: SliceNo,
     ddl_digest: String,
     decoder: Decoder,
-    writer: ArrowWriter<File>,
+    encoder: Encoder,
     rows: u32,
     digest: Sha256,
 }
@@ -217,15 +217,14 @@ impl SliceFileWriter {
         let path = dir.join(format!("{TEMPORARY}{}-{name}", std::process::id()));
         let file = File::create(&path).map_err(|e| Error::io(&path, &e))?;
         let temporary = Temporary { path, kept: false };
-        let writer = ArrowWriter::try_new(file, def.file_schema(), Some(properties()))
-            .map_err(|e| io_error(&temporary.path, e))?;
+        let encoder = Encoder::start(file, &temporary.path, def.file_schema(), properties())?;
         Ok(Self {
             temporary,
             name: name.to_string(),
             slice,
             ddl_digest: def.digest().to_string(),
             decoder,
-            writer,
+            encoder,
             rows: 0,
             digest: Sha256::new(),
         })
@@ -245,17 +244,17 @@ impl SliceFileWriter {
 
     fn write_batch(&mut self) -> Result<()> {
         match self.decoder.take_batch()? {
-            Some(batch) => self.writer.write(&batch).map_err(|e| io_error(&self.temporary.path, e)),
+            Some(batch) => self.encoder.write(batch),
             None => Ok(()),
         }
     }
 
     pub(super) fn finish(mut self, duplicates: u64) -> Result<StagedSlice> {
         self.write_batch()?;
-        let Self { mut temporary, name, slice, ddl_digest, decoder, writer, rows, digest } = self;
+        let Self { mut temporary, name, slice, ddl_digest, decoder, encoder, rows, digest } = self;
         let path = temporary.path.clone();
         let dir = path.parent().unwrap_or(Path::new("."));
-        let file = writer.into_inner().map_err(|e| io_error(&path, e))?;
+        let file = encoder.finish()?;
         file.sync_all().map_err(|e| Error::io(&path, &e))?;
         let bytes = file.metadata().map_err(|e| Error::io(&path, &e))?.len();
         drop(file);

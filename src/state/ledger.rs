@@ -46,6 +46,12 @@ pub enum Write {
     Forget { key: String },
 }
 
+impl Write {
+    fn explains(&self) -> bool {
+        matches!(self, Write::Settle { reason: Some(_), .. } | Write::Adopt { reason: Some(_), .. })
+    }
+}
+
 /// A row that must not be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockedRow {
@@ -102,7 +108,9 @@ impl Store {
     /// One entry or none per key, in order.
     pub fn entries<'a>(&self, target: TargetId, keys: impl Iterator<Item = &'a str>) -> Result<Vec<Option<Entry>>> {
         let sql = format!("{ENTRY} WHERE d.target_id = ?1 AND d.key = ?2");
-        let mut statement = self.connection().prepare_cached(&sql).map_err(failed)?;
+        // One read transaction: the file is locked once, not once per key.
+        let reading = self.connection().unchecked_transaction().map_err(failed)?;
+        let mut statement = reading.prepare_cached(&sql).map_err(failed)?;
         keys.map(|key| statement.query_row(params![target.0, key], entry).optional().map_err(failed)).collect()
     }
 
@@ -143,7 +151,10 @@ impl Store {
         }
         let sends = writes.iter().any(|w| matches!(w, Write::Intend { .. }));
         self.transaction(|t| {
-            let stamp = Stamp { target, mapping, run };
+            let has_reasons =
+                t.query_row("SELECT EXISTS (SELECT 1 FROM reason WHERE target_id = ?1)", [target.0], |row| row.get(0))?;
+            let has_reasons = has_reasons || writes.iter().any(Write::explains);
+            let stamp = Stamp { target, mapping, run, has_reasons };
             writes.iter().try_for_each(|write| stamp.apply(t, write))?;
             if sends {
                 t.execute("UPDATE target SET last_sent_at = ?2 WHERE id = ?1", params![target.0, now])?;
@@ -318,6 +329,8 @@ struct Stamp {
     target: TargetId,
     mapping: i64,
     run: i64,
+    /// Are there reasons that could have to go?
+    has_reasons: bool,
 }
 
 impl Stamp {
@@ -371,6 +384,7 @@ impl Stamp {
                     "INSERT OR REPLACE INTO reason (target_id, key, code, text, field) VALUES (?1,?2,?3,?4,?5)",
                 )?
                 .execute(params![self.target.0, key, r.code, r.text, r.field]),
+            None if !self.has_reasons => Ok(0),
             None => t
                 .prepare_cached("DELETE FROM reason WHERE target_id = ?1 AND key = ?2")?
                 .execute(params![self.target.0, key]),

@@ -75,9 +75,15 @@ impl Loop<'_> {
 
     /// Settles what the target can settle; gives what is to be sent.
     async fn ask_all(&mut self, ask: Vec<(Document, Option<Entry>)>) -> Result<Vec<Document>> {
+        let asked = ask.len();
         let mut to_send = Vec::new();
         for group in chunks_of(ask, FIND_CHUNK) {
             to_send.extend(self.ask(group).await?);
+        }
+        // A target that holds nothing of a whole chunk is new, not a workspace lost; what stands there all the same is
+        // answered `Present` by a sink that refuses doubles.
+        if self.sink.refuses_doubles() && asked > 0 && to_send.len() == asked {
+            self.find_first = false;
         }
         Ok(to_send)
     }
