@@ -2,3 +2,7 @@
 
 pub mod args;
 pub mod completions;
+pub mod render;
+pub mod sql;
+pub mod status;
+pub mod trace;

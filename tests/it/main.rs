@@ -1,3 +1,4 @@
 //! The one integration binary: everything that needs more than one module, a server or a file system.
 
+mod audit;
 mod sinks;
