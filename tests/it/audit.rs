@@ -3,6 +3,8 @@
 //! Five trades in two slices: JY1 lost an answer and was accepted at the second attempt, and has a newer version that waits; JY2 was
 //! rejected, JY3 blocked, JY4 left out by the mapping, JY5 is staged and no more. A run has no end, as after `kill -9`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use chrono::{DateTime, Utc};
 use dukou::audit::{self, sql, status, trace};
 use dukou::base::Error;
@@ -97,7 +99,7 @@ fn stage(plan: &Plan, store: &mut Store, source: SourceId, run: i64, day: &str, 
         let page = Page {
             number: u32::try_from(number / 2).unwrap(),
             text: (*raw).to_owned(),
-            records: vec![0..raw.len()],
+            records: std::iter::once(0..raw.len()).collect(),
             fetched_at: at(&format!("{next}T01:00:00Z")),
         };
         writer.write_page(&page).unwrap();
