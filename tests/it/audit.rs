@@ -464,16 +464,25 @@ async fn anything_but_a_right_select_is_refused_with_place_and_cure() {
         refusals.push_str(&format!("{error}\n"));
     }
     assert_snapshot!(refusals, @r##"
-    query:1:8: no column tradeno (did you mean tradeNo?)
-    query:1:15: no table trades (did you mean trade?)
-    query:1:8: no column keys (did you mean key?)
-    query:1:8: no function countt (did you mean count?)
+    query:1:8: no column tradeno
+      hint: did you mean tradeNo?
+    query:1:15: no table trades
+      hint: did you mean trade?
+    query:1:8: no column keys
+      hint: did you mean key?
+    query:1:8: no function countt
+      hint: did you mean count?
     query: Expected: an expression, found: EOF
-    query: 2 statements in one query (a query is one SELECT)
-    query:1:1: DROP statements are refused (a query is one SELECT: it only reads)
-    query:1:1: INSERT statements are refused (a query is one SELECT: it only reads)
-    query:1:1: SET statements are refused (a query is one SELECT: it only reads)
-    query:1:1: COPY statements are refused (a query is one SELECT: it only reads)
+    query: 2 statements in one query
+      hint: a query is one SELECT
+    query:1:1: DROP statements are refused
+      hint: a query is one SELECT: it only reads
+    query:1:1: INSERT statements are refused
+      hint: a query is one SELECT: it only reads
+    query:1:1: SET statements are refused
+      hint: a query is one SELECT: it only reads
+    query:1:1: COPY statements are refused
+      hint: a query is one SELECT: it only reads
     query: Cast error: Cannot cast string 'JY2' to value of Int32 type
     "##);
 }
