@@ -11,6 +11,9 @@ mod progress;
 mod render;
 mod report;
 mod sandbox;
+pub mod sql;
+pub mod status;
+pub mod trace;
 
 use crate::base::{Error, Result};
 use crate::config::folder;
@@ -58,7 +61,9 @@ async fn dispatch(args: Args) -> Result<u8> {
         Command::Preview(preview) => pipelines::preview(&setup(global)?, global, &preview).await,
         Command::Deliver(deliver) => pipelines::deliver(&setup(global)?, global, &deliver).await,
         Command::Run(run) => pipelines::run(&setup(global)?, global, &run).await,
-        Command::Status(_) | Command::Trace(_) | Command::Sql(_) => Err(Error::usage("not here yet")),
+        Command::Status(args) => status::run(&setup(global)?, &args, global),
+        Command::Trace(args) => trace::run(&setup(global)?, &args, global),
+        Command::Sql(args) => sql::run(&setup(global)?, &args, global).await,
     }
 }
 

@@ -13,10 +13,10 @@ pub mod documents;
 mod facts;
 pub mod fault;
 pub mod lookup;
-mod planning;
+pub(crate) mod planning;
 pub mod session;
-mod syntax;
-mod values;
+pub(crate) mod syntax;
+pub(crate) mod values;
 
 #[cfg(test)]
 mod tests;

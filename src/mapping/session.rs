@@ -26,6 +26,17 @@ const SCHEMA: &str = "public";
 
 /// A session without tables; `lookup` is the function of the same name.
 pub fn base(lookup: Arc<ScalarUDF>) -> SessionState {
+    let mut builder = builder();
+    builder.scalar_functions().get_or_insert_default().push(lookup);
+    builder.build()
+}
+
+/// The same session without look-ups: for looking.
+pub fn plain() -> SessionState {
+    builder().build()
+}
+
+fn builder() -> SessionStateBuilder {
     let mut config = SessionConfig::new()
         .with_target_partitions(1) // documents leave in one deterministic order
         .with_batch_size(BATCH_ROWS)
@@ -37,9 +48,7 @@ pub fn base(lookup: Arc<ScalarUDF>) -> SessionState {
     parser.parse_float_as_decimal = true; // or price * 1.13 becomes a float
     parser.map_string_types_to_utf8view = false;
     parser.collect_spans = true;
-    let mut builder = SessionStateBuilder::new().with_config(config).with_default_features();
-    builder.scalar_functions().get_or_insert_default().push(lookup);
-    builder.build()
+    SessionStateBuilder::new().with_config(config).with_default_features()
 }
 
 /// The same session over these tables and no others.

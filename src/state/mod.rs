@@ -4,6 +4,7 @@
 //! transaction, WAL with `synchronous=FULL`. Never holds a record, a document body or a secret, never decides.
 
 pub mod ledger;
+pub mod look;
 mod schema;
 pub mod slices;
 

@@ -179,7 +179,7 @@ impl Store {
         })
     }
 
-    fn select_slices(&self, tail: &str, args: &[&dyn rusqlite::ToSql]) -> Result<Vec<SliceRow>> {
+    pub(super) fn select_slices(&self, tail: &str, args: &[&dyn rusqlite::ToSql]) -> Result<Vec<SliceRow>> {
         let sql = format!(
             "SELECT id, run_id, axis, from_wall, to_wall, asked, file, ddl_digest, pages, fetched, staged, duplicates,
                announced, digest, remarks, sealed_at FROM slice {tail}"

@@ -21,7 +21,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "base", "config", "net", "state", "exchange", "source", "staging", "mapping", "sink", "run", "audit", "sandbox",
+            "base", "config", "net", "state", "exchange", "source", "staging", "mapping", "sink", "run", "audit",
+            "sandbox",
         ],
     ),
     ("sandbox", &[]),
@@ -58,7 +59,8 @@ fn violations(path: &str, text: &str) -> Vec<String> {
         }
     }
     for (dependency, doors) in DOORS {
-        let opens = |line: &&str| line.contains(&format!("{dependency}::")) || line.contains(&format!("use {dependency};"));
+        let opens =
+            |line: &&str| line.contains(&format!("{dependency}::")) || line.contains(&format!("use {dependency};"));
         if !doors.iter().any(|door| path.starts_with(door))
             && let Some(number) = code.iter().position(|line| opens(&line))
         {
@@ -69,7 +71,8 @@ fn violations(path: &str, text: &str) -> Vec<String> {
         found.push(format!("{path}:1: a file begins with //! that says what it takes, gives and never does"));
     }
     if text.lines().count() > MAX_LINES {
-        found.push(format!("{path}: {} lines; at most {MAX_LINES}: it has more than one subject", text.lines().count()));
+        found
+            .push(format!("{path}: {} lines; at most {MAX_LINES}: it has more than one subject", text.lines().count()));
     }
     found
 }

@@ -1,4 +1,5 @@
 //! The one integration binary: everything that needs more than one module, a server or a file system.
 
+mod audit;
 mod layers;
 mod sinks;

@@ -284,3 +284,28 @@ async fn chunks_make_no_difference() {
     assert_eq!(whole, parts);
     assert_eq!(whole.iter().map(|row| row.rids()[0].0).collect::<Vec<_>>(), (41..=100).rev().collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_parquet_reference_table_keeps_its_types_in_sql() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("status", DataType::Int64, false),
+        Field::new("rate", DataType::Decimal128(18, 6), true),
+    ]));
+    let columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![1010, 5010])), decimals([Some(1_130_000), None])];
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns).expect("a batch");
+    let file = std::fs::File::create(folder.path().join("rate.parquet")).expect("created");
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, schema, None).expect("a writer");
+    writer.write(&batch).expect("written");
+    writer.close().expect("closed");
+    let lookup = Lookup { file: "rate.parquet".into(), format: LookupFormat::Parquet, key: "status".into() };
+    let mut looked = spec(
+        "SELECT _rid, tradeNo AS _key, lookup('rate', 'rate', tradeStatus) AS a, payment * r.rate AS b
+         FROM trade JOIN rate r ON r.status = tradeStatus",
+    );
+    looked.lookups =
+        Arc::new(Lookups::load(&BTreeMap::from([("rate".to_owned(), lookup)]), folder.path()).expect("loaded"));
+    let (_, rows, _) = map(looked, &[trade(1, "a"), Trade { status: 5010, ..trade(2, "b") }], 9).await.expect("mapped");
+    assert_eq!(body(&rows[0]), r#"{"a":"1.130000","b":113.565000000000}"#);
+    assert_eq!(body(&rows[1]), r#"{"a":null,"b":null}"#);
+}
