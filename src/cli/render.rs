@@ -9,8 +9,11 @@ use std::io::Write as _;
 
 /// A result: to stdout.
 pub fn out(text: &str) {
-    // A reader that closed the pipe (`| head`) wants no more; there is nobody left to tell.
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    match stream(&format!("{text}\n")) {
+        // A reader that closed the pipe (`| head`) wants no more.
+        Err(e) if e.kind() != Kind::Stopped => error(&e),
+        _ => {}
+    }
 }
 
 /// A part of a result that may be long: to stdout.

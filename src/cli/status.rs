@@ -138,7 +138,7 @@ fn next(p: &PipelineStatus) -> Vec<String> {
     let mut next = Vec::new();
     if let Some(run) = p.unfinished() {
         next.push(format!(
-            "run {} has no end: it is at work, or it was killed; if so, the same command goes on: dukou {}",
+            "run {} has no end: it is at work, or it was killed; if so, the same command goes on: {}",
             run.id, run.command
         ));
     }

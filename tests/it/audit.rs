@@ -144,7 +144,7 @@ fn filled() -> Place {
     let mut store = Store::open(&plan.workspace).unwrap();
     let end = plan.source().unwrap();
     let (source, _) = store.source(&end.source.account(), "trade", &end.source.fingerprint()).unwrap();
-    let run = store.begin_run("trades", "run trades", "2024-06-07T01:00:00.000Z").unwrap();
+    let run = store.begin_run("trades", "dukou run trades", "2024-06-07T01:00:00.000Z").unwrap();
     let first = stage(&plan, &mut store, source, run, "2024-06-05", "2024-06-06", FIRST);
     let rid = |row| Rid::new(first, row);
     let target = store.target("file:books").unwrap();
@@ -185,7 +185,7 @@ fn filled() -> Place {
         .unwrap();
     exchange.finish().unwrap();
     store.end_run(run, "2024-06-07T01:00:07.250Z", 1, r#"{"target":"file:books"}"#).unwrap();
-    let killed = store.begin_run("trades", "stage trades", "2024-06-07T02:00:00.000Z").unwrap();
+    let killed = store.begin_run("trades", "dukou stage trades", "2024-06-07T02:00:00.000Z").unwrap();
     stage(&plan, &mut store, source, killed, "2024-06-06", "2024-06-07", SECOND);
     place
 }

@@ -3,8 +3,14 @@
 use super::*;
 use crate::config::model::{Lookup, LookupFormat};
 
+/// Every fault on one line, its hint in brackets.
 async fn faults(spec: &MappingSpec) -> Vec<String> {
-    check(spec, &tables(&[])).await.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    let found = check(spec, &tables(&[])).await.err().unwrap_or_default();
+    let line = |fault: &Fault| match fault.to_string().split_once("\n  hint: ") {
+        Some((fault, hint)) => format!("{fault} ({hint})"),
+        None => fault.to_string(),
+    };
+    found.iter().map(line).collect()
 }
 
 /// (mapping, every fault in order; each given text must be in it).
