@@ -6,7 +6,7 @@
 use crate::base::clock::{parse_wall, wall};
 use crate::base::lifecycle::State;
 use crate::base::record::{Mapped, Rid, SliceNo};
-use crate::base::{Error, Result};
+use crate::base::{Error, Kind, Result};
 use crate::config::model::Scope;
 use crate::exchange::ExchangeWriter;
 use crate::mapping::Mapping;
@@ -20,6 +20,7 @@ use crate::state::ledger::{TargetId, Write};
 use crate::state::slices::SliceRow;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::mpsc::Sender;
 
 /// Records mapped at once. Two chunks are under way at a time: one being mapped, one being delivered.
@@ -48,6 +49,11 @@ pub async fn deliver(context: &mut Context<'_>, select: &Select, report: &mut Re
     enter(report, &done, &producer);
     if let Some(error) = &done.failure {
         report.fail(error);
+        return Ok(());
+    }
+    if !done.complete && context.stop.load(Ordering::Relaxed) {
+        let stopped = Error::new(Kind::Stopped, "stopped while delivering; what was in flight is settled");
+        report.fail(&stopped.hint("the same command goes on where this one stopped"));
         return Ok(());
     }
     report.complete = done.complete;

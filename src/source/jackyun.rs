@@ -45,6 +45,7 @@ pub struct Jackyun {
     params: Arc<Params>,
     history_axis: Option<String>,
     max_pages: u32,
+    latest: pull::Latest,
 }
 
 impl Jackyun {
@@ -72,6 +73,7 @@ impl Jackyun {
             params: Arc::new(Params::new(source)?),
             history_axis: source.history.as_ref().map(|h| h.axis.clone()),
             max_pages: source.limits.max_pages,
+            latest: pull::Latest::default(),
         })
     }
 }
@@ -113,7 +115,8 @@ impl Source for Jackyun {
             params::axis_params(name)?;
         }
         let (account, params) = (Arc::clone(&self.account), Arc::clone(&self.params));
-        Ok(Box::new(pull::JackyunPull::new(account, params, ask.clone(), self.max_pages)))
+        let latest = Arc::clone(&self.latest);
+        Ok(Box::new(pull::JackyunPull::new(account, params, ask.clone(), self.max_pages, latest)))
     }
 }
 

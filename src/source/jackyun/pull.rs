@@ -5,7 +5,8 @@
 //! (three clients agree) - but never while an announced total says that a full page must be followed by more.
 //!
 //! What may be an accident is asked again: an answer without content must come three times before it is believed, a
-//! broken or repeated one may be repeated twice.
+//! broken or repeated one may be repeated twice. A first page that equals the last page of the pull before may be that
+//! page once more (a cache, a muddled gateway): whole, with a fitting total, and of another window. It must come twice.
 
 use super::envelope::{self, Envelope, Malformed, Rows};
 use super::params::{Params, Position, Question};
@@ -18,7 +19,7 @@ use crate::net::{Reply, Request};
 use crate::source::{Ask, Pull, Step};
 use chrono::{DateTime, Utc};
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -26,6 +27,9 @@ use xxhash_rust::xxh3::Xxh3;
 const DOUBTFUL_TRIES: u32 = 2;
 /// An answer without content is believed when it came this many times in a row.
 const EMPTY_PROOFS: u32 = 3;
+
+/// Digest of the last page with records that any pull of a source has taken.
+pub(super) type Latest = Arc<Mutex<Option<u64>>>;
 
 /// See the head of the file.
 pub struct JackyunPull {
@@ -42,13 +46,17 @@ pub struct JackyunPull {
     total: Option<u64>,
     /// Digest of the last page's records, if it had any.
     last_page: Option<u64>,
+    /// Shared by the pulls of a source.
+    latest: Latest,
+    /// A first page that looked like a repeated one was asked for again.
+    first_was_doubted: bool,
     doubts: u32,
     empties: u32,
     complete: bool,
 }
 
 impl JackyunPull {
-    pub(super) fn new(account: Arc<Account>, params: Arc<Params>, ask: Ask, max_pages: u32) -> Self {
+    pub(super) fn new(account: Arc<Account>, params: Arc<Params>, ask: Ask, max_pages: u32, latest: Latest) -> Self {
         Self {
             account,
             params,
@@ -61,6 +69,8 @@ impl JackyunPull {
             records: 0,
             total: None,
             last_page: None,
+            latest,
+            first_was_doubted: false,
             doubts: 0,
             empties: 0,
             complete: false,
@@ -133,14 +143,29 @@ impl JackyunPull {
                     ));
                 }
                 if self.position == Position::First {
+                    if self.is_of_another_pull(digest) {
+                        let why = "the last page of the window before came again; asked again to be sure".to_string();
+                        return Ok(Step::Again { wait: Duration::ZERO, why });
+                    }
                     self.total = total;
                 }
                 self.last_page = digest;
+                if digest.is_some() {
+                    *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = digest;
+                }
                 self.records += records.len() as u64;
                 self.advance(records.len(), scroll_id).map_err(|e| self.place(e))?;
                 self.page(text, records, received_at)
             }
         }
+    }
+
+    /// Is a first page the last one of an earlier pull? Asked once: windows that overlap may well give the same page.
+    fn is_of_another_pull(&mut self, digest: Option<u64>) -> bool {
+        let latest = *self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let doubtful = digest.is_some() && digest == latest && !self.first_was_doubted;
+        self.first_was_doubted |= doubtful;
+        doubtful
     }
 
     /// Decides where the pull stands after a page of `count` records.

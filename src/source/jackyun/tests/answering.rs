@@ -100,6 +100,20 @@ fn a_repeated_page_is_asked_again_and_then_an_error() {
 }
 
 #[test]
+fn the_last_page_of_another_window_is_believed_only_when_it_comes_twice() {
+    let source = plain();
+    let one = |trade: &str| answer(r#""scrollId":"","totalResults":1,"#, &[trade]);
+    assert_eq!(talk_with(&source, vec![one("1")]).records(), [r#"{"tradeNo":"1"}"#]);
+    // The total fits; only that it came before gives it away.
+    let cured = talk_with(&source, vec![one("1"), one("2")]);
+    assert_eq!((cured.end.is_ok(), cured.records(), cured.again.len()), (true, vec![r#"{"tradeNo":"2"}"#], 1));
+    let overlapping = talk_with(&source, vec![one("2"), one("2")]);
+    assert_eq!((overlapping.end.is_ok(), overlapping.records().len(), overlapping.again.len()), (true, 1, 1));
+    let next = talk_with(&source, vec![one("3")]);
+    assert_eq!((next.total, next.again.len()), (Some(1), 0));
+}
+
+#[test]
 fn an_endless_pager_is_stopped() {
     let script =
         (0..20).map(|n| answer(&format!(r#""scrollId":"s{n}","#), &[&format!("a{n}"), &format!("b{n}")])).collect();
