@@ -1,5 +1,9 @@
 //! The one integration binary: everything that needs more than one module, a server or a file system.
 
 mod audit;
+mod bad_disk;
+mod bad_input;
+mod bad_support;
+mod bad_target;
 mod layers;
 mod sinks;
