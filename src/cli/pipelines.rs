@@ -25,7 +25,7 @@ pub async fn stage(setup: &Setup, global: &Global, stage: &Stage) -> Result<u8> 
     let order = Order { command: typed(), pull: Some(pull), deliver: None };
     let report = execute(global, &plan, &order).await?;
     let code = finish(global, &plan, &report)?;
-    if !global.json && !global.quiet {
+    if report.failure.is_none() && !global.json && !global.quiet {
         render::note(&format!("next: dukou preview {}", plan.pipeline.name));
     }
     Ok(code)

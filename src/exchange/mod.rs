@@ -167,17 +167,33 @@ fn to_batch(attempts: &[Attempt]) -> Result<RecordBatch> {
 /// Writes to a temporary name, syncs, renames, syncs the folder: a reader sees the whole file or none. Gives its size.
 fn write_file(path: &Path, batches: impl Iterator<Item = Result<RecordBatch>>) -> Result<u64> {
     let temporary = path.with_extension("tmp");
+    let written = write_and_rename(path, &temporary, batches);
+    if written.is_err() {
+        // What was written of it would take the space that is missing. The error to show is the first one.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn write_and_rename(path: &Path, temporary: &Path, batches: impl Iterator<Item = Result<RecordBatch>>) -> Result<u64> {
     let failed = |e: &std::io::Error| Error::io(path, e);
-    let file = File::create(&temporary).map_err(|e| failed(&e))?;
+    let file = File::create(temporary).map_err(|e| failed(&e))?;
     let properties = WriterProperties::builder().set_compression(Compression::LZ4_RAW).build();
-    let parquet_failed = |e: parquet::errors::ParquetError| failed(&std::io::Error::other(e));
+    let parquet_failed = |e: parquet::errors::ParquetError| match e {
+        // What the disk said, so that a full one is called full.
+        parquet::errors::ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+            Ok(io) => failed(&io),
+            Err(other) => failed(&std::io::Error::other(other)),
+        },
+        other => failed(&std::io::Error::other(other)),
+    };
     let mut writer = ArrowWriter::try_new(&file, schema(), Some(properties)).map_err(parquet_failed)?;
     for batch in batches {
         writer.write(&batch?).map_err(parquet_failed)?;
     }
     writer.close().map_err(parquet_failed)?;
     file.sync_all().map_err(|e| failed(&e))?;
-    std::fs::rename(&temporary, path).map_err(|e| failed(&e))?;
+    std::fs::rename(temporary, path).map_err(|e| failed(&e))?;
     let dir = path.parent().unwrap_or(Path::new("."));
     File::open(dir).and_then(|d| d.sync_all()).map_err(|e| failed(&e))?;
     file.metadata().map(|m| m.len()).map_err(|e| failed(&e))

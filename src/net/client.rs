@@ -77,7 +77,7 @@ impl HttpClient {
     async fn read(&self, mut response: Response, host: &str, idempotent: bool) -> Result<Vec<u8>> {
         let too_large = || {
             Error::protocol(format!("{host}: the answer is larger than {} bytes", self.max_page_bytes))
-                .hint("lower source.window.page_size, or raise source.limits.max_page_bytes")
+                .hint("lower source.window.page_size, or raise source.limits.max_page_mib")
         };
         let length = response.content_length().map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         if length.is_some_and(|n| n > self.max_page_bytes) {

@@ -90,7 +90,7 @@ async fn a_body_beyond_the_limit_is_refused_announced_or_not() {
         let error = answered(answer).await.expect_err("too large");
         assert_eq!((error.kind(), error.advice()), (Kind::Protocol, Advice::Never));
         assert!(error.to_string().contains("larger than 1000 bytes"), "{error}");
-        assert!(error.cure().is_some_and(|c| c.contains("source.limits.max_page_bytes")));
+        assert!(error.cure().is_some_and(|c| c.contains("source.limits.max_page_mib")));
     }
 }
 

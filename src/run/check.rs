@@ -58,7 +58,9 @@ pub async fn check_online(plan: &Plan) -> Result<()> {
     if let Some(request) = pull.next_request(Utc::now())? {
         let reply = end.transport.send(&request).await.map_err(|e| e.context("source"))?;
         if let Step::Again { why, .. } = pull.on_reply(reply).map_err(|e| e.context("source"))? {
-            return Err(Error::unavailable(format!("source: {why}")));
+            return Err(
+                Error::unavailable(format!("source: {why}")).hint("the vendor is busy or failing; check again later")
+            );
         }
     }
     sinks::open(plan).map_err(sinks::at_sink)?.check().await.map_err(sinks::at_sink)

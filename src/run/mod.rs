@@ -115,7 +115,8 @@ pub struct Order {
     pub deliver: Option<Select>,
 }
 
-/// Executes an order in a workspace and writes down how it ended.
+/// Executes an order in a workspace and writes down how it ended. An error of a step is the report's failure; `Err` means
+/// that the run could not be begun, or its end not be written down.
 pub async fn execute(
     plan: &Plan,
     order: &Order,
@@ -133,9 +134,14 @@ pub async fn execute(
     if let Err(error) = &outcome {
         report.fail(error);
     }
-    report.close(&store, plan, began.elapsed())?;
-    store.end_run(run, &stamp(clock.now()), report.exit_code, &report.to_json())?;
-    outcome.map(|()| report)
+    let closed = report
+        .close(&store, plan, began.elapsed())
+        .and_then(|()| store.end_run(run, &stamp(clock.now()), report.exit_code, &report.to_json()));
+    match (outcome, closed) {
+        (_, Ok(())) => Ok(report),
+        // A full disk stops the step and then this bookkeeping: the first error is the one to read.
+        (Err(error), Err(_)) | (Ok(()), Err(error)) => Err(error),
+    }
 }
 
 async fn steps(context: &mut Context<'_>, order: &Order, report: &mut Report) -> Result<()> {

@@ -69,6 +69,12 @@ impl Stager<'_, '_> {
     async fn history(&mut self, from: Wall, to: Wall) -> Result<()> {
         let began = wall(self.vendor_now());
         let source = &self.context.plan.pipeline.source;
+        if to > began {
+            self.context.progress.hear(Event::Note(format!(
+                "the range ends at {to}, the vendor's clock says {}: run the same command again when that time has come",
+                began.format(WALL_FORMAT)
+            )));
+        }
         let range = Interval::new(from, to)?;
         let max = self.end.source.max_window();
         let asks = slices::plan_history(range, &source.window, max, source.history.as_ref(), self.vendor_now())?;
@@ -113,7 +119,10 @@ impl Stager<'_, '_> {
     async fn pull_one(&mut self, ask: &Ask) -> Result<Option<(Ask, Ask)>> {
         let mut last = None;
         for _ in 0..PULLS_BEFORE_SPLIT {
-            let ask = self.not_beyond_the_vendors_now(ask);
+            let Some(ask) = self.not_beyond_the_vendors_now(ask) else {
+                // The plan was made by our clock; the vendor's has not come this far. A later run asks.
+                return Ok(None);
+            };
             match self.attempt(&ask).await? {
                 Attempt::Sealed => return Ok(None),
                 Attempt::Unstable { announced, pulled } => last = Some((announced, pulled)),
@@ -244,15 +253,17 @@ impl Stager<'_, '_> {
         self.context.clock.now() + self.vendor_ahead
     }
 
-    fn not_beyond_the_vendors_now(&self, ask: &Ask) -> Ask {
+    /// The ask as far as the vendor's clock has come; `None` when it has not come to its begin.
+    fn not_beyond_the_vendors_now(&self, ask: &Ask) -> Option<Ask> {
         let settle = self.context.plan.pipeline.source.window.settle;
         let current = slices::current_time(self.vendor_now(), settle);
         match &ask.kind {
+            AskKind::Window { from, .. } if *from > current => None,
             AskKind::Window { from, to, axis } if *to > current => {
-                let kind = AskKind::Window { from: *from, to: current.max(*from), axis: axis.clone() };
-                Ask { kind, set: ask.set.clone() }
+                let kind = AskKind::Window { from: *from, to: current, axis: axis.clone() };
+                Some(Ask { kind, set: ask.set.clone() })
             }
-            _ => ask.clone(),
+            _ => Some(ask.clone()),
         }
     }
 }

@@ -187,7 +187,11 @@ impl Inner {
                 faults.push(format!("{name}: {e}"));
             }
         }
-        if faults.is_empty() { Ok(()) } else { Err(Error::config(faults.join("\n"))) }
+        if faults.is_empty() {
+            return Ok(());
+        }
+        Err(Error::config(faults.join("\n"))
+            .hint("change the table or the statement, then look again with dukou check --online"))
     }
 
     fn columns(&self, connection: &Connection, table: &str) -> Result<Vec<String>> {
@@ -230,16 +234,23 @@ impl Inner {
         let outcomes = batch.iter().map(|d| self.store(connection, d)).collect::<Result<Vec<Outcome>>>();
         match outcomes.and_then(|outcomes| self.execute(connection, "COMMIT").map(|()| outcomes)) {
             Ok(outcomes) => Ok(outcomes),
-            // Some errors end the transaction by themselves; after a failed COMMIT that leaves open what the disk has.
-            Err(error) if connection.is_autocommit() => {
-                let reason = Reason::new("commit", error.to_string());
-                Ok(vec![Outcome::Unknown { reason }; batch.len()])
-            }
+            // Some errors (a full disk) end the transaction by themselves.
+            Err(error) if connection.is_autocommit() => self.after_the_end(connection, batch, error),
             Err(error) => {
                 self.execute(connection, "ROLLBACK").map_err(|e| e.context(format!("after: {error}")))?;
                 Err(error)
             }
         }
+    }
+
+    /// After a failed COMMIT it is open what the disk has, so the file is asked: nothing there, then nothing was stored.
+    fn after_the_end(&self, connection: &Connection, batch: &[Document], error: Error) -> Result<Vec<Outcome>> {
+        let found = batch.iter().map(|d| self.look(connection, &d.key)).collect::<Result<Vec<_>>>();
+        if found.is_ok_and(|found| found.iter().all(|f| matches!(f, Found::Missing))) {
+            return Err(error);
+        }
+        let reason = Reason::new("commit", error.to_string());
+        Ok(vec![Outcome::Unknown { reason }; batch.len()])
     }
 
     fn store(&self, connection: &Connection, document: &Document) -> Result<Outcome> {

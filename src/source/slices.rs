@@ -134,6 +134,9 @@ pub fn plan_incremental(
         Error::config("nothing was pulled yet and no beginning is given")
             .hint("set source.window.start = \"2024-01-01 00:00:00\", or run once with --from 2024-01-01")
     })?;
+    if from.is_some_and(|from| from > wall(vendor_now)) {
+        return Err(begins_in_the_future(begin));
+    }
     let begin = whole_second(begin);
     let current = current_time(vendor_now, window.settle);
     let overlapped = |at: Wall| match coverage.around(at) {
@@ -167,7 +170,7 @@ pub fn plan_history(
     let range = Interval { from: whole_second(range.from), to: whole_second(range.to) };
     let to = range.to.min(current_time(vendor_now, window.settle));
     if to < range.from {
-        return Err(Error::usage(format!("the range begins in the future: {}", range.from)));
+        return Err(begins_in_the_future(range.from));
     }
     let axes = match history {
         None => vec![Axis::Modified],
@@ -239,9 +242,14 @@ fn cell(window: &Window, max_window: std::time::Duration) -> Result<Duration> {
         .hint("make it 7d or less; 1d is a good start"));
     }
     if window.slice.as_secs() == 0 || window.slice.subsec_nanos() != 0 {
-        return Err(Error::config("source.window.slice: whole seconds, at least one"));
+        return Err(Error::config("source.window.slice: whole seconds, at least one").hint("1d is a good start"));
     }
     Ok(span(window.slice))
+}
+
+fn begins_in_the_future(from: Wall) -> Error {
+    Error::usage(format!("the range begins in the future: {from}"))
+        .hint("times are the vendor's wall clock (Asia/Shanghai); is this machine's clock right?")
 }
 
 fn stable_axes(history: &History) -> Vec<Axis> {

@@ -272,8 +272,9 @@ impl Store {
                      JOIN delivery d ON d.target_id = r.target_id AND d.key = r.key
                     WHERE r.target_id = ?1 GROUP BY d.state, r.code, r.field
                    UNION ALL
-                   SELECT 1, code, field, min(text), min(key), count(*) FROM blocked WHERE pipeline = ?2
-                    GROUP BY code, field, CASE WHEN code = '_reject' THEN text END
+                   SELECT 1, code, field, min(text), coalesce(min(key), 'row ' || min(rid)), count(*) FROM blocked
+                    WHERE pipeline = ?2
+                    GROUP BY code, field, CASE WHEN code = '_reject' OR (field = '_key' AND key IS NULL) THEN text END
                     ORDER BY 6 DESC, 1, 2";
         let mut statement = self.connection().prepare(sql).map_err(failed)?;
         let rows = statement.query_map(params![target.map(|t| t.0), pipeline], |row| {
@@ -299,7 +300,7 @@ pub struct Cause {
     pub state: State,
     /// With the text of one of them.
     pub reason: Reason,
-    /// Key of one of them.
+    /// Key of one of them; of a record without one `row N`, its `_rid`.
     pub example: Option<String>,
     pub documents: u64,
 }

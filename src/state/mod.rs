@@ -58,13 +58,24 @@ pub struct Store {
 
 /// Translates a store error; they are all about this machine.
 pub(crate) fn failed(error: rusqlite::Error) -> Error {
-    let full = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
-    let hint = if full {
-        "free some disk space, then run the same command again: nothing is lost"
-    } else {
-        "the last transaction was not committed; the same command resumes once the cause is gone"
+    use rusqlite::ErrorCode;
+    let hint = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "free some disk space, then run the same command again: nothing is lost",
+        // What a full disk is called where a file is only mapped into memory.
+        Some(ErrorCode::SystemIoFailure) => {
+            "look at the disk: if it is full, free some disk space; then run the same command again: nothing is lost"
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            "make the workspace writable for this user, or name another one with --data"
+        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            "the file was changed from outside: restore it from a backup, or begin another workspace with --data \
+             (the target is then asked about every document before it is sent)"
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds the file: let it finish",
+        _ => "the last transaction was not committed; the same command resumes once the cause is gone",
     };
-    Error::local(format!("state store: {error}")).hint(hint)
+    Error::local(format!("state store (state.db in the workspace): {error}")).hint(hint)
 }
 
 impl Store {
@@ -86,7 +97,12 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(workspace.database(), flags).map_err(failed)?;
         connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(failed)?;
-        Ok(Some(Self { connection, _lock: None }))
+        match version(&connection)? {
+            // Another process is just making it.
+            0 => Ok(None),
+            schema::VERSION => Ok(Some(Self { connection, _lock: None })),
+            other => Err(of_another_version(other)),
+        }
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -187,15 +203,22 @@ fn prepare(connection: &Connection) -> Result<()> {
 }
 
 fn migrate(connection: &Connection) -> Result<()> {
-    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
-    match version {
+    match version(connection)? {
         0 => connection
             .execute_batch(&format!("BEGIN; {} PRAGMA user_version = {}; COMMIT;", schema::TABLES, schema::VERSION))
             .map_err(failed),
-        v if v == schema::VERSION => Ok(()),
-        v => Err(Error::local(format!("the workspace was written by another version of dukou (state version {v})"))
-            .hint("use the dukou that wrote it, or another workspace with --data")),
+        schema::VERSION => Ok(()),
+        other => Err(of_another_version(other)),
     }
+}
+
+fn version(connection: &Connection) -> Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)
+}
+
+fn of_another_version(version: i64) -> Error {
+    Error::local(format!("the workspace was written by another version of dukou (state version {version})"))
+        .hint("use the dukou that wrote it, or another workspace with --data")
 }
 
 #[cfg(test)]

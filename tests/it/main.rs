@@ -2,6 +2,10 @@
 
 mod audit;
 mod campaign;
+mod bad_disk;
+mod bad_input;
+mod bad_support;
+mod bad_target;
 mod layers;
 mod sinks;
 mod support;

@@ -24,7 +24,8 @@ pub(super) async fn tables(session: &mut Session, program: &Program, database: &
     }
     match faults.as_slice() {
         [] => Ok(()),
-        _ => Err(Error::config(faults.join("\n"))),
+        _ => Err(Error::config(faults.join("\n"))
+            .hint("change the table or the statement, then look again with dukou check --online")),
     }
 }
 

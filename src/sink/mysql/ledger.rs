@@ -70,7 +70,12 @@ impl Ledger {
         session.conn.query_drop(self.ddl()).await.map_err(|e| {
             let error = doing(e);
             match error.kind() {
-                Kind::Denied => error.hint(format!("let somebody who may create tables execute:\n{};", self.ddl())),
+                // To a user without rights on it, a table that is there looks as if it were not.
+                Kind::Denied => error.hint(format!(
+                    "let somebody who may create tables execute:\n{};\nGRANT SELECT, INSERT ON {} TO the user of the url;",
+                    self.ddl(),
+                    self.table
+                )),
                 _ => error,
             }
         })

@@ -99,8 +99,14 @@ pub fn of_envelope(envelope: &Envelope, skew: Option<i64>, account: &Account) ->
             &format!("Jackyun refuses the time stamp{}", clock_note(skew)),
             "set this machine's clock (NTP); the time zone does not matter".into(),
         ),
-        "0130020001" => Verdict::Doubtful(Error::protocol(format!("Jackyun fails without a reason: {said}"))),
-        _ => Verdict::Refused(Error::protocol(format!("Jackyun answered a failure that dukou does not know: {said}"))),
+        "0130020001" => {
+            let error = Error::protocol(format!("Jackyun fails without a reason: {said}"));
+            Verdict::Doubtful(error.hint("run the same command later; if it stays so, ask the vendor's support"))
+        }
+        _ => {
+            let error = Error::protocol(format!("Jackyun answered a failure that dukou does not know: {said}"));
+            Verdict::Refused(error.hint("ask the vendor's support, with the sub-code and the contextId of this message"))
+        }
     }
 }
 
@@ -115,6 +121,7 @@ pub fn utf8(body: Vec<u8>) -> Result<String> {
     String::from_utf8(body).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         Error::protocol(format!("the answer is not UTF-8 at byte {at}"))
+            .hint("asked three times with the same result; show the vendor this page of the window")
     })
 }
 
