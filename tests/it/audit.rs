@@ -354,8 +354,8 @@ fn the_status_says_what_is_covered_delivered_and_open() {
                     1  rejected  1406      shop      JY2          Data too long for column 'shop' at row 1
       left out  1 row that the mapping made nothing of: _rid 4294967299
       runs      run  started                   seconds  exit    command
-                  2  2024-06-07T02:00:00.000Z           no end  stage trades
-                  1  2024-06-07T01:00:00.000Z      7.2  1       run trades
+                  2  2024-06-07T02:00:00.000Z           no end  dukou stage trades
+                  1  2024-06-07T01:00:00.000Z      7.2  1       dukou run trades
       next      run 2 has no end: it is at work, or it was killed; if so, the same command goes on: dukou stage trades
       next      dukou deliver trades
       next      dukou trace JY3
