@@ -230,11 +230,6 @@ impl Ran {
             );
         }
     }
-
-    /// The report of `--json`.
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(self.out.trim()).unwrap_or_else(|e| panic!("{e}: {self:?}"))
-    }
 }
 
 /// `12.5` → 1250.
