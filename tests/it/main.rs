@@ -1,11 +1,11 @@
 //! The one integration binary: everything that needs more than one module, a server or a file system.
 
 mod audit;
-mod campaign;
 mod bad_disk;
 mod bad_input;
 mod bad_support;
 mod bad_target;
+mod campaign;
 mod layers;
 mod sinks;
 mod support;
