@@ -46,5 +46,6 @@ fn slice_file(setup: &Setup, table: &str, row: &SliceRow) -> SliceFile {
         path: setup.workspace.staging(table).join(&row.seal.file),
         rows: u32::try_from(row.seal.staged).unwrap_or(u32::MAX),
         ddl_digest: row.seal.ddl_digest.clone(),
+        checksum: row.seal.checksum.clone(),
     }
 }

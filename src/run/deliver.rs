@@ -37,6 +37,7 @@ pub async fn deliver(context: &mut Context<'_>, select: &Select, report: &mut Re
     let slices = plan_slices(context, select)?;
     let files = typed_files(context, &slices.all)?;
     let newest = rows_to_map(context, select, &slices, &files, target)?;
+    staging::verify(&files, &newest.rows)?;
     context.progress.hear(Event::Scope { rows: newest.rows.len() as u64 });
 
     let tables = StagedTables::new(&plan.def, &files, &plan.pipeline.source.key, &plan.pipeline.source.version)?;
@@ -99,12 +100,15 @@ pub(super) fn typed_files(context: &mut Context<'_>, slices: &[SliceRow]) -> Res
         let mut file = plan.slice_file(row)?;
         if file.ddl_digest != plan.def.digest() {
             let (key, version) = (&plan.pipeline.source.key, &plan.pipeline.source.version);
+            let whole: RowSet = (0..file.rows).map(|n| Rid::new(row.slice, n)).collect();
+            staging::verify(std::slice::from_ref(&file), &whole)?;
             let typed = staging::retype(&file, &plan.def, key, version)?;
             let remarks = serde_json::json!({ "retyped_from": file.ddl_digest }).to_string();
-            context.store.replace_file(row.slice, &typed.path, plan.def.digest(), &remarks)?;
+            context.store.replace_file(row.slice, &typed.path, plan.def.digest(), &typed.checksum, &remarks)?;
             context.progress.hear(Event::Note(format!("slice {} was typed anew: its DDL has changed", row.slice)));
             file.path = plan.workspace.staging(plan.def.name()).join(&typed.path);
             file.ddl_digest = plan.def.digest().to_string();
+            file.checksum = typed.checksum;
         }
         files.push(file);
     }

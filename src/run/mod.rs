@@ -145,6 +145,10 @@ pub async fn execute(
 }
 
 async fn steps(context: &mut Context<'_>, order: &Order, report: &mut Report) -> Result<()> {
+    if order.pull.is_some() && order.deliver.is_some() {
+        // A target that is not there is better known before hours of fetching than after.
+        sinks::open(context.plan).map_err(sinks::at_sink)?.check().await.map_err(sinks::at_sink)?;
+    }
     if let Some(pull) = &order.pull {
         let staged = stage::stage(context, pull, &mut report.staged).await;
         report.balance.fetched = report.staged.fetched;

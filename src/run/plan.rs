@@ -118,7 +118,8 @@ impl Plan {
     /// A sealed slice as staging reads it.
     pub fn slice_file(&self, row: &SliceRow) -> Result<SliceFile> {
         let rows = u32::try_from(row.seal.staged).map_err(|_| too_large(row.slice))?;
-        Ok(SliceFile { slice: row.slice, path: self.slice_path(row), rows, ddl_digest: row.seal.ddl_digest.clone() })
+        let (ddl_digest, checksum) = (row.seal.ddl_digest.clone(), row.seal.checksum.clone());
+        Ok(SliceFile { slice: row.slice, path: self.slice_path(row), rows, ddl_digest, checksum })
     }
 }
 

@@ -202,6 +202,7 @@ impl Stager<'_, '_> {
         let seal = SealedSlice {
             file: file.path,
             ddl_digest: self.context.plan.def.digest().to_string(),
+            checksum: file.checksum,
             pages: u64::from(pulled.pages),
             fetched: pulled.records,
             staged: u64::from(file.rows),

@@ -27,10 +27,10 @@ pub mod writer;
 pub use read::{StagedRow, find_key, raw_record};
 pub use retype::retype;
 pub use schema::TableDef;
-pub use scope::{Newest, RowSet, SliceFile, newest, row_versions};
+pub use scope::{Newest, RowSet, SliceFile, newest, row_versions, verify};
 pub use tables::StagedTables;
 pub use tally::FieldCount;
-pub use writer::{PageStats, SliceWriter, StagedSlice, TwinSet, remove_orphans};
+pub use writer::{PageStats, SliceWriter, StagedSlice, TwinSet, checksum, remove_orphans};
 
 #[cfg(test)]
 mod tests;

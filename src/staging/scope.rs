@@ -3,11 +3,11 @@
 //! Takes committed files, gives a [`RowSet`]. Reads keys and versions only; never sorts or buffers records. Memory grows with the
 //! number of distinct keys in scope (about 60 bytes each), not with the size of the records.
 
-use crate::base::Result;
 use crate::base::record::{Rid, SliceNo};
+use crate::base::{Error, Result};
 use crate::staging::read::{column, each_batch, numbers, wrong_type};
 use crate::staging::schema::{FETCHED_AT, RID};
-use crate::staging::writer::Ready;
+use crate::staging::writer::{Ready, checksum};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use std::collections::hash_map::Entry;
@@ -28,6 +28,20 @@ pub struct SliceFile {
     pub rows: u32,
     /// Digest of the definition it was typed by.
     pub ddl_digest: String,
+    /// Of its bytes, as [`checksum`](crate::staging::checksum) gives it.
+    pub checksum: String,
+}
+
+/// Reads the bytes of every file that holds one of `rows`, and refuses one that is not what was sealed.
+pub fn verify(files: &[SliceFile], rows: &RowSet) -> Result<()> {
+    for file in files.iter().filter(|file| !rows.ranges(file.slice).is_empty()) {
+        if checksum(&file.path)? != file.checksum {
+            return Err(Error::local(format!("{}: the file is not the one that was sealed", file.path.display())).hint(
+                "it was changed or damaged on the disk: restore it from a backup, or begin a new workspace with --data",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A set of staged rows: a bitmap per slice.

@@ -76,6 +76,7 @@ impl Staged {
             path: self.dir.path().join(&staged.path),
             rows: staged.rows,
             ddl_digest: staged.ddl_digest.clone(),
+            checksum: staged.checksum.clone(),
         });
     }
 

@@ -20,8 +20,9 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
 use std::fs::File;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Rows of a row group: small enough that a narrowed read skips what it does not want, and that a writer's memory stays flat.
 const ROW_GROUP_ROWS: usize = 4096;
@@ -55,6 +56,8 @@ pub struct StagedSlice {
     pub drift: Vec<FieldCount>,
     /// Size of the file.
     pub bytes: u64,
+    /// Of the file's bytes; see [`checksum`].
+    pub checksum: String,
     /// 16 hex digits of SHA-256 over the hashes of the rows, in order.
     pub digest: String,
     /// Digest of the definition the file was typed by.
@@ -258,6 +261,7 @@ impl SliceFileWriter {
         file.sync_all().map_err(|e| Error::io(&path, &e))?;
         let bytes = file.metadata().map_err(|e| Error::io(&path, &e))?.len();
         drop(file);
+        let checksum = checksum(&path)?;
         sync_dir(dir)?;
         let target = dir.join(&name);
         std::fs::rename(&path, &target).map_err(|e| Error::io(&target, &e))?;
@@ -272,11 +276,27 @@ impl SliceFileWriter {
             misfits: decoder.misfits(),
             drift: decoder.drift(),
             bytes,
+            checksum,
             digest: hex::encode(&digest.finalize()[..8]),
             ddl_digest,
             min_version: decoder.versions().map(|v| v.0),
             max_version: decoder.versions().map(|v| v.1),
         })
+    }
+}
+
+/// XXH3-128 over the bytes of a file, as 32 hex digits. Parquet's own pages carry no checksum here, and a flipped bit in a
+/// quantity would otherwise be delivered as it is.
+pub fn checksum(path: &Path) -> Result<String> {
+    let mut file = File::open(path).map_err(|e| Error::io(path, &e))?;
+    let mut hasher = Xxh3::new();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let read = file.read(&mut buffer).map_err(|e| Error::io(path, &e))?;
+        if read == 0 {
+            return Ok(format!("{:032x}", hasher.digest128()));
+        }
+        hasher.update(&buffer[..read]);
     }
 }
 

@@ -33,6 +33,7 @@ CREATE TABLE slice (
   asked      TEXT NOT NULL,            -- command line parameters of an ad-hoc slice
   file       TEXT,                     -- NULL until sealed
   ddl_digest TEXT,
+  checksum   TEXT,                     -- of the file's bytes: Parquet pages have none of their own
   pages      INTEGER,
   fetched    INTEGER,
   staged     INTEGER,

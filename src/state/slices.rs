@@ -25,6 +25,8 @@ pub struct SealedSlice {
     /// File name within the staging folder of its table.
     pub file: String,
     pub ddl_digest: String,
+    /// Of the file's bytes.
+    pub checksum: String,
     pub pages: u64,
     pub fetched: u64,
     pub staged: u64,
@@ -86,7 +88,7 @@ impl Store {
         self.transaction(|t| {
             t.execute(
                 "UPDATE slice SET file = ?2, ddl_digest = ?3, pages = ?4, fetched = ?5, staged = ?6, duplicates = ?7,
-                   announced = ?8, digest = ?9, remarks = ?10, sealed_at = ?11 WHERE id = ?1 AND sealed_at IS NULL",
+                   announced = ?8, digest = ?9, remarks = ?10, sealed_at = ?11, checksum = ?12 WHERE id = ?1 AND sealed_at IS NULL",
                 params![
                     slice,
                     seal.file,
@@ -98,7 +100,8 @@ impl Store {
                     seal.announced,
                     seal.digest,
                     seal.remarks,
-                    now
+                    now,
+                    seal.checksum
                 ],
             )?;
             Ok(())
@@ -106,11 +109,18 @@ impl Store {
     }
 
     /// Replaces a sealed slice's file by one typed under another DDL; rows and numbers stay.
-    pub fn replace_file(&mut self, slice: SliceNo, file: &str, ddl_digest: &str, remarks: &str) -> Result<()> {
+    pub fn replace_file(
+        &mut self,
+        slice: SliceNo,
+        file: &str,
+        ddl_digest: &str,
+        checksum: &str,
+        remarks: &str,
+    ) -> Result<()> {
         self.transaction(|t| {
             t.execute(
-                "UPDATE slice SET file = ?2, ddl_digest = ?3, remarks = ?4 WHERE id = ?1 AND sealed_at IS NOT NULL",
-                params![slice, file, ddl_digest, remarks],
+                "UPDATE slice SET file = ?2, ddl_digest = ?3, checksum = ?4, remarks = ?5 WHERE id = ?1 AND sealed_at IS NOT NULL",
+                params![slice, file, ddl_digest, checksum, remarks],
             )?;
             Ok(())
         })
@@ -182,7 +192,7 @@ impl Store {
     pub(super) fn select_slices(&self, tail: &str, args: &[&dyn rusqlite::ToSql]) -> Result<Vec<SliceRow>> {
         let sql = format!(
             "SELECT id, run_id, axis, from_wall, to_wall, asked, file, ddl_digest, pages, fetched, staged, duplicates,
-               announced, digest, remarks, sealed_at FROM slice {tail}"
+               announced, digest, remarks, sealed_at, checksum FROM slice {tail}"
         );
         let mut statement = self.connection().prepare(&sql).map_err(failed)?;
         statement.query_map(args, slice_row).and_then(Iterator::collect).map_err(failed)
@@ -199,6 +209,7 @@ fn slice_row(row: &Row<'_>) -> rusqlite::Result<SliceRow> {
         seal: SealedSlice {
             file: row.get(6)?,
             ddl_digest: row.get(7)?,
+            checksum: row.get(16)?,
             pages: row.get(8)?,
             fetched: row.get(9)?,
             staged: row.get(10)?,

@@ -109,6 +109,7 @@ fn stage(plan: &Plan, store: &mut Store, source: SourceId, run: i64, day: &str, 
     let seal = SealedSlice {
         file: staged.path,
         ddl_digest: plan.def.digest().to_owned(),
+        checksum: staged.checksum,
         pages: rows.div_ceil(2),
         fetched: rows,
         staged: rows,

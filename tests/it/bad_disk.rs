@@ -131,9 +131,15 @@ async fn a_damaged_staged_file() {
     let mut overwritten = whole.clone();
     let length = overwritten.len();
     overwritten[..length - length / 8].fill(0x5a);
-    for (what, bytes) in
-        [("cut", &whole[..length / 2]), ("empty", &[]), ("foreign", b"hello, world"), ("overwritten", &overwritten)]
-    {
+    let mut flipped = whole.clone();
+    flipped[length / 2] ^= 1;
+    for (what, bytes) in [
+        ("one bit flipped", &flipped[..]),
+        ("cut", &whole[..length / 2]),
+        ("empty", &[]),
+        ("foreign", b"hello, world"),
+        ("overwritten", &overwritten),
+    ] {
         fs::write(&file, bytes).expect("written");
         let ran = project.dukou("deliver", &[]).await;
         assert_eq!(ran.code, 4, "{what}: {ran:?}");

@@ -78,8 +78,8 @@ fn violations(path: &str, text: &str) -> Vec<String> {
 }
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("an entry").path();
         if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|e| e == "rs") {
@@ -115,8 +115,8 @@ fn the_house_keeps_its_rules() {
     let found: Vec<String> = files
         .iter()
         .flat_map(|file| {
-            let path = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
-            violations(&path, &fs::read_to_string(file).unwrap())
+            let path = file.strip_prefix(&root).expect("sources are text below src").to_string_lossy().into_owned();
+            violations(&path, &fs::read_to_string(file).expect("sources are text below src"))
         })
         .collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
@@ -124,7 +124,8 @@ fn the_house_keeps_its_rules() {
 
 #[test]
 fn there_is_one_arrow_in_the_lock_file() {
-    let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock"))
+        .expect("sources are text below src");
     for name in ["arrow-array", "arrow-schema", "parquet", "datafusion"] {
         assert_eq!(lock.matches(&format!("name = \"{name}\"\n")).count(), 1, "{name} must stand once in Cargo.lock");
     }
