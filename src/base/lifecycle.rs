@@ -129,19 +129,9 @@ impl State {
         ALL.into_iter().find(|s| s.code() == code)
     }
 
-    /// The document is in the target as the mapping wants it; nobody needs to do anything.
-    pub fn is_settled_well(self) -> bool {
-        matches!(self, Unchanged | Stale | Accepted | Present | Acknowledged)
-    }
-
     /// Somebody has to look: such a document makes the exit code 1 (4 for a conflict).
     pub fn needs_attention(self) -> bool {
         matches!(self, Blocked | Changed | Withdrawn | Behind | Rejected | Unknown | Conflict)
-    }
-
-    /// The document is, or may be, in the target: a later run must never simply send it.
-    pub fn may_be_there(self) -> bool {
-        matches!(self, Intended | Accepted | Present | Behind | Unknown | Conflict | Changed | Withdrawn | Acknowledged)
     }
 }
 

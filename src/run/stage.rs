@@ -62,8 +62,23 @@ impl Stager<'_, '_> {
         let coverage = self.coverage(&Axis::Modified)?;
         let window = &self.context.plan.pipeline.source.window;
         let max = self.end.source.max_window();
+        let from = match from {
+            None if coverage.intervals().is_empty() && window.start.is_none() => self.since_campaign()?,
+            from => from,
+        };
         let plan = slices::plan_incremental(&coverage, window, max, self.vendor_now(), from)?;
         self.pull_all(plan.asks).await
+    }
+
+    /// After a history on a time that stands still, the first incremental run takes up what was modified since it began.
+    fn since_campaign(&self) -> Result<Option<Wall>> {
+        let Some(started) = self.context.store.campaign_started(self.id)? else { return Ok(None) };
+        let at = DateTime::parse_from_rfc3339(&started)
+            .map_err(|e| Error::bug(format!("a run's beginning is no time ({started}): {e}")))?;
+        let overlap = Duration::from_std(self.context.plan.pipeline.source.window.overlap).unwrap_or(Duration::zero());
+        let from = wall(at.to_utc()) - overlap;
+        self.context.progress.hear(Event::Note(format!("continuing from the beginning of the history: {from}")));
+        Ok(Some(from))
     }
 
     async fn history(&mut self, from: Wall, to: Wall) -> Result<()> {

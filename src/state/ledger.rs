@@ -122,14 +122,6 @@ impl Store {
         )
     }
 
-    /// Entries in one state, oldest row first.
-    pub fn in_state(&self, target: TargetId, state: State, limit: u32) -> Result<Vec<Entry>> {
-        self.select_entries(
-            &format!("{ENTRY} WHERE d.target_id = ?1 AND d.state = ?2 ORDER BY d.rid LIMIT ?3"),
-            params![target.0, state.code(), limit],
-        )
-    }
-
     /// Keys of settled deliveries that were made from certain rows.
     pub fn delivered_from(&self, target: TargetId, is_one: impl Fn(Rid) -> bool) -> Result<Vec<String>> {
         let sql = "SELECT key, rid FROM delivery WHERE target_id = ?1 AND state IN (7, 8)";

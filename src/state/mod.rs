@@ -9,7 +9,7 @@ mod schema;
 pub mod slices;
 
 use crate::base::{Error, Result};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, OpenFlags, params};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -159,14 +159,6 @@ impl Store {
             })
         });
         rows.and_then(Iterator::collect).map_err(failed)
-    }
-
-    /// When the campaign or first run over `source` with this axis began, for the catch-up of a history.
-    pub fn run_started(&self, run: i64) -> Result<Option<String>> {
-        self.connection
-            .query_row("SELECT started_at FROM run WHERE id = ?1", [run], |row| row.get(0))
-            .optional()
-            .map_err(failed)
     }
 }
 

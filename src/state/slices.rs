@@ -167,11 +167,11 @@ impl Store {
             .map_err(failed)
     }
 
-    /// When the first slice of this source on this axis was sealed within an unfinished campaign.
-    pub fn first_sealed_at(&self, source: SourceId, axis: &str) -> Result<Option<String>> {
+    /// When the first campaign of this source on a time that stands still began: what was modified since is not covered by it.
+    pub fn campaign_started(&self, source: SourceId) -> Result<Option<String>> {
         let sql = "SELECT min(run.started_at) FROM slice JOIN run ON run.id = slice.run_id
-                   WHERE source_id = ?1 AND axis = ?2 AND sealed_at IS NOT NULL";
-        self.connection().query_row(sql, params![source.0, axis], |row| row.get(0)).map_err(failed)
+                   WHERE source_id = ?1 AND axis NOT IN ('modified', 'adhoc') AND sealed_at IS NOT NULL";
+        self.connection().query_row(sql, [source.0], |row| row.get(0)).map_err(failed)
     }
 
     /// Slices whose rows this pipeline has already accounted for.
