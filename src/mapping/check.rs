@@ -6,6 +6,7 @@
 use super::documents::{HIDDEN, KEY, REJECT, RID, VERSION, is_lines};
 use super::facts::{Source, check_reads, check_scope, members_of};
 use super::fault::{Fault, Faults, Place};
+use super::members::{Members, members_read};
 use super::planning::{Known, explain, plan, text_of};
 use super::session::{self, Providers};
 use super::syntax::{self, LookupCall, RUN_TIME, Syntax};
@@ -30,6 +31,8 @@ pub(super) struct Sound {
     pub base: SessionState,
     pub query: Box<Query>,
     pub schema: SchemaRef,
+    /// Lists of the main table of which only members are read.
+    pub members: Members,
 }
 
 pub(super) async fn examine(spec: &MappingSpec, tables: &Providers) -> Result<Sound, Vec<Fault>> {
@@ -40,7 +43,7 @@ pub(super) async fn examine(spec: &MappingSpec, tables: &Providers) -> Result<So
     check_syntax(spec, &found, &base, &mut faults);
     syntax::put_parameters(&mut query, &spec.params, spec.run_time);
     match examine_plan(spec, tables, &base, &query, &found, &mut faults).await {
-        Ok(Some(schema)) if faults.is_empty() => Ok(Sound { base, query, schema }),
+        Ok(Some((schema, members))) if faults.is_empty() => Ok(Sound { base, query, schema, members }),
         Ok(_) => Err(faults.sorted()),
         Err(engine) => {
             faults.add(Place::WHOLE, text_of(&engine), "");
@@ -49,7 +52,7 @@ pub(super) async fn examine(spec: &MappingSpec, tables: &Providers) -> Result<So
     }
 }
 
-/// The result's schema, if the mapping plans.
+/// The result's schema and what it reads of lists, if the mapping plans.
 async fn examine_plan(
     spec: &MappingSpec,
     tables: &Providers,
@@ -57,7 +60,7 @@ async fn examine_plan(
     query: &Query,
     found: &Syntax,
     faults: &mut Faults,
-) -> datafusion::common::Result<Option<SchemaRef>> {
+) -> datafusion::common::Result<Option<(SchemaRef, Members)>> {
     let mut all = tables.clone();
     match spec.lookups.providers() {
         Ok(lookups) => all.extend(lookups),
@@ -99,7 +102,9 @@ async fn examine_plan(
     if spec.scope == Scope::Touched {
         check_scope(&planned.written, &source, faults)?;
     }
-    Ok(Some(schema))
+    let is_list = |f: &&Arc<Field>| matches!(f.data_type(), DataType::List(_)) && members_of(f.data_type()).is_some();
+    let lists = fields.iter().filter(is_list).map(|f| f.name().as_str()).collect();
+    Ok(Some((schema, members_read(&planned.written, &lists)?)))
 }
 
 /// What the text alone tells.

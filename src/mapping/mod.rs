@@ -13,6 +13,7 @@ pub mod documents;
 mod facts;
 pub mod fault;
 pub mod lookup;
+pub mod members;
 pub(crate) mod planning;
 pub mod session;
 pub(crate) mod syntax;
@@ -116,6 +117,7 @@ pub struct Mapping {
     misses: Misses,
     digest: [u8; 16],
     columns: Fields,
+    members: members::Members,
 }
 
 impl Mapping {
@@ -145,6 +147,7 @@ impl Mapping {
             misses: Misses::default(),
             digest,
             columns: sound.schema.fields().clone(),
+            members: sound.members,
         })
     }
 
@@ -181,6 +184,11 @@ impl Mapping {
     /// The result's columns, hidden ones (`_rid` …) included.
     pub fn columns(&self) -> &Fields {
         &self.columns
+    }
+
+    /// Lists of which only these members are read: tables handed to [`map_rids`](Self::map_rids) may leave the others out.
+    pub fn members(&self) -> &members::Members {
+        &self.members
     }
 
     /// Keys that reference tables do not have, counted over the rows of all chunks that were mapped.

@@ -159,6 +159,7 @@ pub(super) struct Producer {
 impl Producer {
     pub(super) fn new(plan: &Plan, mapping: Mapping, tables: StagedTables, select: &Select) -> Self {
         let version = plan.pipeline.source.version.clone();
+        let tables = tables.only(mapping.members());
         Self { mapping, tables, version, scope: plan.pipeline.mapping.scope, only_key: select.key.clone() }
     }
 

@@ -8,10 +8,10 @@
 use crate::base::{Error, Result};
 use crate::staging::flatten::{Lines, check_names};
 use crate::staging::read::{Columns, io_error, open};
-use crate::staging::schema::TableDef;
+use crate::staging::schema::{LINE, TableDef};
 use crate::staging::scope::{RowSet, SliceFile, newest};
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DataFusionError, Result as DfResult};
@@ -21,6 +21,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use parquet::errors::ParquetError;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub struct StagedTables {
     files: Arc<[SliceFile]>,
     key: String,
     version: String,
+    /// What `trade` shows: all columns, of lists perhaps not all members.
+    records: SchemaRef,
 }
 
 impl StagedTables {
@@ -59,7 +62,21 @@ impl StagedTables {
             ))
             .hint("it has to be retyped from its raw text before it is mapped"));
         }
-        Ok(Self { def: Arc::new(def.clone()), files: files.into(), key: key.to_string(), version: version.to_string() })
+        let (key, version) = (key.to_string(), version.to_string());
+        Ok(Self { def: Arc::new(def.clone()), files: files.into(), key, version, records: def.file_schema() })
+    }
+
+    /// The same tables, but of the elements of each list named in `members` the main table shows these fields and `_line`
+    /// only: what is not shown is not read from disk.
+    #[must_use]
+    pub fn only(mut self, members: &BTreeMap<String, BTreeSet<String>>) -> Self {
+        let narrow = |field: &FieldRef| match members.get(field.name()) {
+            Some(kept) => narrowed(field, kept),
+            None => Arc::clone(field),
+        };
+        let fields: Vec<FieldRef> = self.records.fields().iter().map(narrow).collect();
+        self.records = Arc::new(Schema::new(fields));
+        self
     }
 
     /// The tables without any row: for checking a mapping when nothing is staged.
@@ -78,10 +95,9 @@ impl StagedTables {
         let table = |shape: Shape, rows: Option<&Arc<RowSet>>| -> Arc<dyn TableProvider> {
             Arc::new(StagedTable { shape, files: Arc::clone(&self.files), rows: rows.cloned() })
         };
-        let records = || Shape::Records(self.def.file_schema());
         let mut tables = vec![
-            (name.to_string(), table(records(), Some(&rows))),
-            (format!("{name}_history"), table(records(), None)),
+            (name.to_string(), table(Shape::Records(Arc::clone(&self.records)), Some(&rows))),
+            (format!("{name}_history"), table(Shape::Records(self.def.file_schema()), None)),
         ];
         for (array, element) in self.def.arrays() {
             let lines = Lines::new(&self.def, array, element);
@@ -94,6 +110,25 @@ impl StagedTables {
     pub fn files(&self) -> &[SliceFile] {
         &self.files
     }
+}
+
+/// The fields of the elements of an array of structs.
+fn elements(field: &Field) -> Option<&Fields> {
+    match field.data_type() {
+        DataType::List(item) => match item.data_type() {
+            DataType::Struct(elements) => Some(elements),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// An array of structs with only some fields in its elements.
+fn narrowed(field: &FieldRef, kept: &BTreeSet<String>) -> FieldRef {
+    let (Some(all), DataType::List(item)) = (elements(field), field.data_type()) else { return Arc::clone(field) };
+    let fields: Fields = all.iter().filter(|e| kept.contains(e.name()) || e.name() == LINE).cloned().collect();
+    let item = item.as_ref().clone().with_data_type(DataType::Struct(fields));
+    Arc::new(field.as_ref().clone().with_data_type(DataType::List(Arc::new(item))))
 }
 
 /// What a row is.
@@ -125,7 +160,13 @@ impl Shape {
 
     fn needs(&self) -> Columns {
         match self {
-            Self::Records(schema) => Columns::roots(schema.fields().iter().map(|f| f.name().as_str())),
+            Self::Records(schema) => {
+                let mut columns = Columns::roots(schema.fields().iter().map(|f| f.name().as_str()));
+                for (list, elements) in schema.fields().iter().filter_map(|f| Some((f.name(), elements(f)?))) {
+                    columns.add_elements(list, elements.iter().map(|e| e.name().as_str()));
+                }
+                columns
+            }
             Self::Lines(lines) => lines.needs(),
         }
     }

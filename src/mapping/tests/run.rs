@@ -309,3 +309,41 @@ async fn a_parquet_reference_table_keeps_its_types_in_sql() {
     assert_eq!(body(&rows[0]), r#"{"a":"1.130000","b":113.565000000000}"#);
     assert_eq!(body(&rows[1]), r#"{"a":null,"b":null}"#);
 }
+
+#[tokio::test]
+async fn members_that_no_document_needs_are_told_and_a_whole_use_forbids_narrowing() {
+    let cases = [
+        (
+            "SELECT _rid, tradeNo AS _key, array_transform(goodsDetail, g -> {n: g['goodsNo'], u: tradeNo}) AS lines FROM trade",
+            Some(vec!["goodsNo"]),
+        ),
+        (
+            "SELECT _rid, tradeNo AS _key, array_any_match(goodsDetail, g -> g['sellCount'] IS NULL) AS bad,
+             array_transform(goodsDetail, g -> {n: g['goodsNo']}) AS lines FROM trade",
+            Some(vec!["goodsNo", "sellCount"]),
+        ),
+        ("SELECT _rid, tradeNo AS _key, array_length(goodsDetail) AS n FROM trade", Some(vec![])),
+        ("SELECT _rid, tradeNo AS _key, goodsDetail AS lines FROM trade", None),
+        (
+            "SELECT _rid, tradeNo AS _key, array_transform(goodsDetail, g -> {n: g['goodsNo'], all: g}) AS lines FROM trade",
+            None,
+        ),
+        ("SELECT _rid, tradeNo AS _key, goodsDetail[1]['goodsNo'] AS first FROM trade", None),
+        (
+            "SELECT _rid, tradeNo AS _key, array_transform(array_distinct(goodsDetail), g -> {n: g['goodsNo']}) AS lines FROM trade",
+            None,
+        ),
+        (
+            "SELECT _rid, tradeNo AS _key, array_length(goodsDetail) AS n FROM trade WHERE goodsDetail = goodsDetail",
+            None,
+        ),
+        ("SELECT _rid, tradeNo AS _key, orderNo AS o FROM trade", None),
+    ];
+    for (sql, expected) in cases {
+        let mut spec = spec(sql);
+        spec.allow_empty = vec![];
+        let mapping = Mapping::prepare(spec, &tables(&[])).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let read = mapping.members().get("goodsDetail").map(|m| m.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(read, expected, "{sql}");
+    }
+}
