@@ -38,10 +38,14 @@ impl Fault {
         Self { line, column, ..Self::whole(file, message, hint) }
     }
 
-    /// All faults of a file as one error, for callers that only go on or stop.
+    /// All faults of a file as one error, for callers that only go on or stop. A single one keeps its cure apart.
     pub fn into_error(faults: &[Fault]) -> Error {
+        if let [fault] = faults {
+            let error = Error::config(Fault { hint: String::new(), ..fault.clone() }.to_string());
+            return if fault.hint.is_empty() { error } else { error.hint(&fault.hint) };
+        }
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        Error::config(lines.join("\n"))
+        Error::config(format!("{} faults:\n{}", faults.len(), lines.join("\n")))
     }
 }
 

@@ -70,7 +70,9 @@ async fn dispatch(args: Args) -> Result<u8> {
 /// The project's folder: the one given, or the nearest one upward.
 fn root(global: &Global) -> Result<PathBuf> {
     match &global.root {
-        Some(root) => Ok(root.clone()),
+        Some(root) if root.join("pipelines").is_dir() => Ok(root.clone()),
+        Some(root) => Err(Error::usage(format!("no folder pipelines/ in {}", root.display()))
+            .hint("--root names the folder that holds pipelines/ and sql/")),
         None => {
             let here = std::env::current_dir().map_err(|e| Error::io(std::path::Path::new("."), &e))?;
             folder::find_root(&here)

@@ -45,7 +45,12 @@ pub async fn deliver(setup: &Setup, global: &Global, deliver: &Deliver) -> Resul
         return finish(global, &plan, &report);
     }
     let order = Order { command: typed(), pull: None, deliver: Some(select) };
-    finish(global, &plan, &execute(global, &plan, &order).await?)
+    let report = execute(global, &plan, &order).await?;
+    let code = finish(global, &plan, &report)?;
+    if deliver.limit.is_some() && report.failure.is_none() && !report.complete && !global.json && !global.quiet {
+        render::note(&format!("the limit is reached; for the rest: dukou deliver {}", plan.pipeline.name));
+    }
+    Ok(code)
 }
 
 fn pull(range: &Range) -> Result<Pull> {
@@ -98,7 +103,7 @@ pub async fn preview(setup: &Setup, global: &Global, preview: &Preview) -> Resul
     }
     if !global.json && !global.quiet {
         render::note(&format!(
-            "{} of {} staged records; {} made no document. Nothing was sent.",
+            "{} of {} staged records mapped; {} of them made no document. Nothing was sent.",
             render::human(shown.rows as u64),
             render::human(shown.staged as u64),
             shown.unmapped

@@ -11,9 +11,9 @@ const TEXT_WIDTH: usize = 76;
 
 /// The whole screen.
 pub fn screen(report: &Report) -> String {
+    let run = if report.run == 0 { "dry run, nothing was sent".to_owned() } else { format!("run {}", report.run) };
     let mut text = format!(
-        "run {} · {} · {:.1} s{}\n",
-        report.run,
+        "{run} · {} · {:.1} s{}\n",
         report.pipeline,
         report.elapsed.as_secs_f64(),
         if report.complete { "" } else { " · ended early" }
@@ -111,7 +111,8 @@ fn meaning(state: State) -> &'static str {
         State::Conflict => "something under the key that is not ours",
         State::Behind => "there, not yet in the status asked for",
         State::Acknowledged => "settled by a person",
-        State::Withdrawn | State::Mapped | State::Intended => "",
+        State::Mapped => "to be sent; nothing was sent now",
+        State::Withdrawn | State::Intended => "",
     }
 }
 

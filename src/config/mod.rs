@@ -10,6 +10,7 @@ mod params;
 pub mod pipeline;
 #[cfg(test)]
 mod pipeline_tests;
+pub mod places;
 mod reader;
 pub mod secret;
 mod settings;

@@ -44,34 +44,65 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
     ours.or_else(|| vocabulary::param(key).is_ok().then_some("source.params"))
 }
 
+/// A pipeline as far as its file can be understood: what was wrong is empty in it. Only for looking on, never to be run.
+#[derive(Debug)]
+pub struct Draft {
+    pub pipeline: Pipeline,
+    /// Is `[source]` without a fault? Likewise `[mapping]` together with `[lookup]`, and `[sink]`.
+    pub source: bool,
+    pub mapping: bool,
+    pub sink: bool,
+}
+
 /// Reads a pipeline file. `root` holds `pipelines/`, `sql/` and `data/`.
 pub fn load(path: &Path, root: &Path) -> Result<Pipeline, Vec<Fault>> {
+    sound(survey(path, root))
+}
+
+fn sound((draft, faults): (Option<Draft>, Vec<Fault>)) -> Result<Pipeline, Vec<Fault>> {
+    match draft {
+        Some(draft) if faults.is_empty() => Ok(draft.pipeline),
+        _ => Err(faults),
+    }
+}
+
+/// The same for `check`: all faults of the file, and what can be judged in spite of them.
+pub fn survey(path: &Path, root: &Path) -> (Option<Draft>, Vec<Fault>) {
+    match text_of(path, root) {
+        Ok(text) => {
+            let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            draft(&name, &text, path, root)
+        }
+        Err(fault) => (None, vec![fault]),
+    }
+}
+
+fn text_of(path: &Path, root: &Path) -> Result<String, Fault> {
     let shown = shown(path, root);
-    let unreadable = |message: String, hint: &str| vec![Fault::whole(&shown, message, hint)];
+    let unreadable = |message: String, hint: &str| Fault::whole(&shown, message, hint);
     let size = std::fs::metadata(path).map_err(|e| unreadable(e.to_string(), "check the path"))?.len();
     if size > MAX_FILE_BYTES {
         return Err(unreadable(format!("{size} bytes is no pipeline file"), "at most 1 MiB"));
     }
     let bytes = std::fs::read(path).map_err(|e| unreadable(e.to_string(), "make the file readable for this user"))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let before = String::from_utf8_lossy(valid);
-        vec![Fault::at(&shown, &before, before.len(), "not UTF-8 from here on", "save the file as UTF-8")]
-    })?;
-    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    parse(&name, &text, path, root)
+        Fault::at(&shown, &before, before.len(), "not UTF-8 from here on", "save the file as UTF-8")
+    })
 }
 
 /// Reads the text of a pipeline file; `path` is where it came from, for messages.
 pub fn parse(name: &str, text: &str, path: &Path, root: &Path) -> Result<Pipeline, Vec<Fault>> {
+    sound(draft(name, text, path, root))
+}
+
+fn draft(name: &str, text: &str, path: &Path, root: &Path) -> (Option<Draft>, Vec<Fault>) {
     let faults = Faults::new(shown(path, root), text);
     let tree = faults.tree();
-    let pipeline = read(name, &tree, &faults, path, root);
-    let list = faults.into_list();
-    match pipeline {
-        Some(pipeline) if list.is_empty() => Ok(pipeline),
-        _ => Err(list),
-    }
+    let draft = read(name, &tree, &faults, path, root).filter(|_| faults.is_toml());
+    drop(tree);
+    (draft, faults.into_list())
 }
 
 /// The file as the user knows it.
@@ -80,7 +111,7 @@ fn shown(path: &Path, root: &Path) -> String {
 }
 
 /// `None` only together with a fault.
-fn read(name: &str, tree: &toml::de::DeTable<'_>, faults: &Faults<'_>, path: &Path, root: &Path) -> Option<Pipeline> {
+fn read(name: &str, tree: &toml::de::DeTable<'_>, faults: &Faults<'_>, path: &Path, root: &Path) -> Option<Draft> {
     let top = Section::top(tree, faults);
     let description = top.text("description").map(toml::Spanned::into_inner).unwrap_or_default();
     for (section, form) in [
@@ -90,20 +121,21 @@ fn read(name: &str, tree: &toml::de::DeTable<'_>, faults: &Faults<'_>, path: &Pa
     ] {
         top.require(section, form);
     }
+    let start = faults.count();
     let source = top.section("source").map(|section| source::read(section, root));
+    let after_source = faults.count();
     let mapping = top.section("mapping").map(|section| mapping(section, root));
     let lookups = top.section("lookup").map(|section| lookups(&section, root)).unwrap_or_default();
+    let after_mapping = faults.count();
     let sink = top.section("sink").map(|section| sink::read(section, root));
+    let after_sink = faults.count();
     top.finish(home);
-    Some(Pipeline {
-        name: name.to_owned(),
-        path: path.to_owned(),
-        root: root.to_owned(),
-        description,
-        source: source?,
-        mapping: mapping?,
-        lookups,
-        sink: sink?,
+    let (name, path, root) = (name.to_owned(), path.to_owned(), root.to_owned());
+    Some(Draft {
+        pipeline: Pipeline { name, path, root, description, source: source?, mapping: mapping?, lookups, sink: sink? },
+        source: start == after_source,
+        mapping: after_source == after_mapping,
+        sink: after_mapping == after_sink,
     })
 }
 

@@ -71,6 +71,16 @@ impl<'t> Faults<'t> {
         tree.into_inner()
     }
 
+    /// How many there are so far: a section that adds none is sound.
+    pub fn count(&self) -> usize {
+        self.list.borrow().len()
+    }
+
+    /// Could the whole file be read as TOML?
+    pub fn is_toml(&self) -> bool {
+        self.broken.borrow().is_empty()
+    }
+
     /// All faults, in the order of the file.
     pub fn into_list(self) -> Vec<Fault> {
         let mut list = self.list.into_inner();

@@ -181,7 +181,7 @@ fn check_names(found: &Syntax, faults: &mut Faults) {
     }
     if !found.wildcard && !seen.contains(&RID) {
         let hint = "add _rid to the SELECT (array_agg(_rid) AS _rid in an aggregate): it says which record a document comes from";
-        faults.add(Place::WHOLE, "the mapping has no column _rid", hint);
+        faults.add(found.beginning(), "the mapping has no column _rid", hint);
     }
 }
 
@@ -233,7 +233,7 @@ fn check_whole(spec: &MappingSpec, schema: &SchemaRef, found: &Syntax, faults: &
     let names = || fields.iter().map(|f| f.name().as_str());
     let has = |name: &str| names().any(|n| n == name);
     if found.wildcard && !has(RID) {
-        faults.add(Place::WHOLE, "the mapping has no column _rid", "add _rid to the SELECT");
+        faults.add(found.beginning(), "the mapping has no column _rid", "add _rid to the SELECT");
     }
     if !has(KEY) && !spec.key_field.as_deref().is_some_and(has) {
         let message = "the mapping has no column _key";
@@ -241,7 +241,7 @@ fn check_whole(spec: &MappingSpec, schema: &SchemaRef, found: &Syntax, faults: &
             Some(field) => format!("add the business key AS _key, or the sink's key_field {field}"),
             None => "add the business key AS _key (it is not sent)".to_owned(),
         };
-        faults.add(Place::WHOLE, message, hint);
+        faults.add(found.beginning(), message, hint);
     }
     for name in spec.allow_empty.iter().filter(|name| !has(name)) {
         faults.add(Place::WHOLE, format!("allow_empty names {name}, which is no column"), suggest(name, names()));

@@ -28,6 +28,7 @@ pub use documents::render_document;
 pub use fault::Fault;
 pub use lookup::{Lookups, Misses};
 pub use session::Providers;
+pub use syntax::names;
 
 use crate::base::clock::Wall;
 use crate::base::record::{DocKey, Mapped, Reason, Rid};

@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::dialect::DuckDbDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -81,18 +82,27 @@ pub fn parse(sql: &str, file: &str) -> Result<Box<Query>, Vec<Fault>> {
                     return Ok(query);
                 }
             }
-            other => refuse(&other.to_string(), &mut faults),
+            other => refuse(sql, &other.to_string(), &mut faults),
         },
-        Some(other) => refuse(&other.to_string(), &mut faults),
+        Some(other) => refuse(sql, &other.to_string(), &mut faults),
         None => faults.add(Place::WHOLE, "the mapping is empty", "a mapping is one SELECT"),
     }
     Err(faults.sorted())
 }
 
-fn refuse(statement: &str, faults: &mut Faults) {
+/// The names of a mapping's columns, from its text alone; `None` if it does not parse or has a `*`.
+pub fn names(sql: &str) -> Option<Vec<String>> {
+    let query = parse(sql, "").ok()?;
+    let found = look_through(&query);
+    (!found.wildcard).then(|| found.items.into_iter().filter_map(|item| item.name).collect())
+}
+
+fn refuse(sql: &str, statement: &str, faults: &mut Faults) {
     let word = statement.split_whitespace().next().unwrap_or_default().to_uppercase();
+    let tokens = Tokenizer::new(&DuckDbDialect {}, sql).tokenize_with_location().unwrap_or_default();
+    let first = tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_)));
     faults.add(
-        Place { line: 1, column: 1 },
+        first.map_or(Place::WHOLE, |token| Place::of(token.span)),
         format!("{word} statements are refused"),
         "a mapping is one SELECT: it only reads",
     );
@@ -211,6 +221,11 @@ impl Syntax {
     /// Where `x['name']` is first used.
     pub fn place_of_member(&self, name: &str) -> Place {
         self.members.iter().find(|n| n.name == name).map_or(Place::WHOLE, |n| n.at)
+    }
+
+    /// Where the columns of the document begin.
+    pub fn beginning(&self) -> Place {
+        self.items.first().map_or(Place::WHOLE, |i| i.at)
     }
 
     /// Where a column of the document stands.

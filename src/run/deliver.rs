@@ -6,7 +6,7 @@
 use crate::base::clock::{parse_wall, wall};
 use crate::base::lifecycle::State;
 use crate::base::record::{Mapped, Rid, SliceNo};
-use crate::base::{Error, Kind, Result};
+use crate::base::{Error, Fault, Kind, Result};
 use crate::config::model::Scope;
 use crate::exchange::ExchangeWriter;
 use crate::mapping::Mapping;
@@ -143,8 +143,8 @@ pub(super) async fn prepare(context: &Context<'_>, tables: &StagedTables) -> Res
     let plan = context.plan;
     let empty = tables.providers(Some(&RowSet::default()))?;
     let mapping = Mapping::prepare(plan.mapping_spec(wall(context.clock.now())), &empty).await?;
-    let faults = sinks::check_statements(&plan.pipeline.sink.connector, mapping.columns());
-    if faults.is_empty() { Ok(mapping) } else { Err(Error::config(faults.join("\n")).context("statements")) }
+    let faults = sinks::check_statements(&plan.pipeline, mapping.columns());
+    if faults.is_empty() { Ok(mapping) } else { Err(Fault::into_error(&faults)) }
 }
 
 /// The mapping task: rows in, chunks of documents out.

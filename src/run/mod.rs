@@ -115,8 +115,9 @@ pub struct Order {
     pub deliver: Option<Select>,
 }
 
-/// Executes an order in a workspace and writes down how it ended. An error of a step is the report's failure; `Err` means
-/// that the run could not be begun, or its end not be written down.
+/// Executes an order in a workspace and writes down how it ended. A mapping that cannot run is refused before anything is
+/// fetched for it. An error of a step is the report's failure; `Err` means that the run could not be begun, or its end not
+/// be written down.
 pub async fn execute(
     plan: &Plan,
     order: &Order,
@@ -125,6 +126,9 @@ pub async fn execute(
     stop: &AtomicBool,
 ) -> Result<Report> {
     let began = Instant::now();
+    if order.deliver.is_some() {
+        check::ready(plan).await?;
+    }
     let mut store = Store::open(&plan.workspace)?;
     clean_up(plan, &mut store)?;
     let run = store.begin_run(&plan.pipeline.name, &order.command, &stamp(clock.now()))?;

@@ -6,6 +6,7 @@ use crate::base::fault::Fault;
 use crate::base::record::SliceNo;
 use crate::base::{Error, Result};
 use crate::config::model::{Pipeline, SourceConnector};
+use crate::config::places::Written;
 use crate::config::secret::Env;
 use crate::config::{folder, model, pipeline};
 use crate::mapping::{Contract, Lookups, MappingSpec};
@@ -17,6 +18,8 @@ use crate::source::jackyun::Jackyun;
 use crate::staging::{SliceFile, TableDef};
 use crate::state::Workspace;
 use crate::state::slices::SliceRow;
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,23 +63,27 @@ impl Plan {
 
     /// Reads everything the pipeline names.
     pub fn of(setup: &Setup, pipeline: Pipeline) -> Result<Self> {
+        Self::read(setup, pipeline).map_err(|faults| Fault::into_error(&faults))
+    }
+
+    /// The same with the faults of all those files at once.
+    pub fn read(setup: &Setup, pipeline: Pipeline) -> Result<Self, Vec<Fault>> {
         let sql = setup.root.join("sql");
-        let (_, ddl) = read_sql(&sql, &Path::new("staging").join(format!("{}.sql", pipeline.source.table)))?;
-        let label = format!("sql/staging/{}.sql", pipeline.source.table);
-        let def = TableDef::parse(&pipeline.source.table, &ddl, &label)?;
-        def.key_column(&pipeline.source.key).map_err(|e| e.context("source.key"))?;
-        def.version_column(&pipeline.source.version).map_err(|e| e.context("source.version"))?;
-        let (_, mapping_sql) = read_sql(&sql, &pipeline.mapping.sql)?;
-        let contract = match &pipeline.sink.contract {
-            None => None,
-            Some(file) => {
-                let (label, text) = read_sql(&sql, file)?;
-                Some(Contract::parse(&text).map_err(|e| e.context(label))?)
+        let mut faults = Vec::new();
+        let def = definition(&sql, &pipeline, &mut faults);
+        let mapping_sql = noted(read_sql(&sql, &pipeline.mapping.sql), &mut faults);
+        let contract = pipeline.sink.contract.as_ref().and_then(|file| {
+            let text = noted(read_sql(&sql, file), &mut faults)?;
+            noted(Contract::parse(&text).map_err(|e| whole(&label(file), &e)), &mut faults)
+        });
+        let lookups = lookups(&sql, &pipeline).map_err(|found| faults.extend(found)).ok();
+        match (def, mapping_sql, lookups) {
+            (Some(def), Some(mapping_sql), Some(lookups)) if faults.is_empty() => {
+                let (workspace, env, lookups) = (setup.workspace.clone(), setup.env.clone(), Arc::new(lookups));
+                Ok(Self { pipeline, def, workspace, env, lookups, mapping_sql, contract, database: None })
             }
-        };
-        let lookups = Arc::new(Lookups::load(&pipeline.lookups, &sql)?);
-        let (workspace, env) = (setup.workspace.clone(), setup.env.clone());
-        Ok(Self { pipeline, def, workspace, env, lookups, mapping_sql, contract, database: None })
+            _ => Err(faults),
+        }
     }
 
     /// The mapping as the mapping layer wants it; `run_time` is the vendor's wall clock now.
@@ -135,15 +142,59 @@ fn requested(params: &[(String, model::ParamValue)]) -> Option<Vec<String>> {
     })
 }
 
-/// Label and text of a file below `sql/`.
-fn read_sql(sql: &Path, file: &Path) -> Result<(String, String)> {
-    let path = sql.join(file);
-    let label = Path::new("sql").join(file).display().to_string();
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Ok((label, text)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            Err(Error::config(format!("{label}: there is no such file")).hint("write it, or correct the name"))
-        }
-        Err(e) => Err(Error::io(&path, &e)),
+/// The staging table, with the two columns that identify and date a record.
+fn definition(sql: &Path, pipeline: &Pipeline, faults: &mut Vec<Fault>) -> Option<TableDef> {
+    let source = &pipeline.source;
+    let file = Path::new("staging").join(format!("{}.sql", source.table));
+    let ddl = noted(read_sql(sql, &file), faults)?;
+    let def = TableDef::read(&source.table, &ddl, &label(&file)).map_err(|found| faults.extend(found)).ok()?;
+    let columns = [
+        ("key", &source.key, def.key_column(&source.key).err()),
+        ("version", &source.version, def.version_column(&source.version).err()),
+    ];
+    for (key, written, error) in columns {
+        let at = |error: Error| Written::of(pipeline).carry("source", key, written, whole("", &error));
+        faults.extend(error.map(at));
     }
+    Some(def)
+}
+
+fn lookups(sql: &Path, pipeline: &Pipeline) -> Result<Lookups, Vec<Fault>> {
+    Lookups::load(&pipeline.lookups, sql).map_err(|first| {
+        // One by one, for the faults of all of them.
+        let single = |(name, lookup): (&String, &model::Lookup)| {
+            Lookups::load(&BTreeMap::from([(name.clone(), lookup.clone())]), sql).err()
+        };
+        let mut errors: Vec<Error> = pipeline.lookups.iter().filter_map(single).collect();
+        if errors.is_empty() {
+            errors.push(first);
+        }
+        errors.iter().map(|error| whole(&format!("pipelines/{}.toml", pipeline.name), error)).collect()
+    })
+}
+
+/// Text of a file below `sql/`.
+fn read_sql(sql: &Path, file: &Path) -> Result<String, Fault> {
+    std::fs::read_to_string(sql.join(file)).map_err(|e| {
+        let (message, hint) = match e.kind() {
+            ErrorKind::NotFound => ("there is no such file".into(), "write it, or correct the name"),
+            ErrorKind::InvalidData => ("the file is not UTF-8".into(), "save it as UTF-8"),
+            _ => (e.to_string(), "make the file readable for this user"),
+        };
+        Fault::whole(label(file), message, hint)
+    })
+}
+
+fn label(file: &Path) -> String {
+    Path::new("sql").join(file).display().to_string()
+}
+
+/// An error as a fault of a whole file.
+pub fn whole(file: &str, error: &Error) -> Fault {
+    Fault::whole(file, error.to_string(), error.cure().unwrap_or_default())
+}
+
+/// The value, or `None` with its fault noted.
+fn noted<T>(outcome: Result<T, Fault>, faults: &mut Vec<Fault>) -> Option<T> {
+    outcome.map_err(|fault| faults.push(fault)).ok()
 }

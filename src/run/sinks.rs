@@ -2,8 +2,9 @@
 //!
 //! Takes what was written, gives what is meant. Knows how a mapping's columns look to statements, sends nothing.
 
-use crate::base::{Error, Result};
-use crate::config::model::{SinkConnector, Statements};
+use crate::base::{Error, Fault, Result};
+use crate::config::model::{Pipeline, SinkConnector, Statements};
+use crate::config::places::Written;
 use crate::run::plan::Plan;
 use crate::sink::file::FileSink;
 use crate::sink::mysql::{MySqlOptions, MySqlSink};
@@ -57,9 +58,32 @@ pub fn statements(connector: &SinkConnector) -> Option<&Statements> {
     }
 }
 
-/// What stands between the statements and the mapping's columns, in words.
-pub fn check_statements(connector: &SinkConnector, columns: &Fields) -> Vec<String> {
-    statements(connector).map(|s| statement::check(s, &shape(columns))).unwrap_or_default()
+/// What stands between the statements and the mapping's columns, each with its place in the pipeline file.
+pub fn check_statements(pipeline: &Pipeline, columns: &Fields) -> Vec<Fault> {
+    match statements(&pipeline.sink.connector) {
+        Some(statements) => carried(pipeline, statements, statement::check(statements, &shape(columns))),
+        None => Vec::new(),
+    }
+}
+
+/// The same from the names of the mapping's columns alone (`None`: not even these are known), for a mapping that does not plan.
+pub fn check_names(pipeline: &Pipeline, names: Option<&[String]>) -> Vec<Fault> {
+    let Some(statements) = statements(&pipeline.sink.connector) else { return Vec::new() };
+    let faults = statement::check_names(statements, names);
+    carried(pipeline, statements, faults)
+}
+
+fn carried(pipeline: &Pipeline, statements: &Statements, faults: Vec<Fault>) -> Vec<Fault> {
+    if faults.is_empty() {
+        return faults;
+    }
+    let written = Written::of(pipeline);
+    let carry = |fault: Fault| {
+        let named = |(k, _): &&(u32, String)| format!("extend_sql_{k}") == fault.file;
+        let text = statements.extends.iter().find(named).map_or(&statements.main_sql, |(_, sql)| sql);
+        written.carry("sink", &fault.file.clone(), text, fault)
+    };
+    faults.into_iter().map(carry).collect()
 }
 
 fn shape(fields: &Fields) -> Shape {
@@ -79,5 +103,6 @@ fn shape(fields: &Fields) -> Shape {
 
 /// A sink error before anything was sent, with the place it is about.
 pub fn at_sink(error: Error) -> Error {
-    error.context("sink")
+    // A setting says itself that it is the sink's.
+    if error.to_string().starts_with("sink.") { error } else { error.context("sink") }
 }

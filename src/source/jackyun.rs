@@ -23,9 +23,6 @@ use sha2::Sha256;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The array under `result.data` that holds the records.
-const ROWS: &str = "trades";
-
 /// Who asks, where, and for which method.
 struct Account {
     method: String,

@@ -1,17 +1,19 @@
 //! Reads `CREATE TABLE` in DuckDB's spelling into a [`TableDef`].
 //!
-//! Takes the text of one `sql/staging/<table>.sql`, gives the definition or an error with line, column and the nearest
-//! right name. Identifiers keep their case. Never reads a file, never touches DataFusion's catalogue.
+//! Takes the text of one `sql/staging/<table>.sql`, gives the definition or all faults with line, column and the
+//! nearest right name. Identifiers keep their case. Never reads a file, never touches DataFusion's catalogue.
 
 use crate::base::names::suggest;
-use crate::base::{Error, Result};
+use crate::base::{Fault, Result};
 use crate::staging::schema::{Column, TableDef, Type};
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, ColumnDef, CreateTable, DataType as Sql, ExactNumberInfo, Ident, Statement, TimezoneInfo,
+    ArrayElemTypeDef, ColumnDef, CreateTable, DataType as Sql, ExactNumberInfo, Ident, Spanned as _, Statement,
+    TimezoneInfo,
 };
 use datafusion::sql::sqlparser::dialect::DuckDbDialect;
 use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer, Whitespace};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 
 /// The types a staging table may use, as they are written.
@@ -24,78 +26,90 @@ const DEFAULT_DECIMAL: (u8, u8) = (18, 3);
 impl TableDef {
     /// Reads the DDL of staging table `name`; `file` is how messages call the text.
     pub fn parse(name: &str, ddl: &str, file: &str) -> Result<Self> {
-        let reader = Reader { file, comments: comments_by_line(ddl, file)? };
-        let statement = one_statement(ddl, file)?;
+        Self::read(name, ddl, file).map_err(|faults| Fault::into_error(&faults))
+    }
+
+    /// The same with all faults of the file at once.
+    pub fn read(name: &str, ddl: &str, file: &str) -> Result<Self, Vec<Fault>> {
+        let reader = Reader { file, comments: comments_by_line(ddl), faults: RefCell::default() };
+        let statement = one_statement(ddl, file).map_err(|fault| vec![fault])?;
         let written = statement.name.to_string().replace('"', "");
         if written != name {
-            return Err(Error::config(format!("{file}: the file defines table {written}, expected {name}"))
-                .hint(format!("write CREATE TABLE {name} (…)")));
+            let message = format!("the file defines table {written}, expected {name}");
+            reader.add(statement.name.span().start, message, format!("write CREATE TABLE {name} (…)"));
         }
         if let Some(constraint) = statement.constraints.first() {
-            return Err(Error::config(format!("{file}: {constraint}"))
-                .hint("a staging table has no constraints: a value that does not fit is null and counted"));
+            let hint = "a staging table has no constraints: a value that does not fit is null and counted";
+            reader.add(constraint.span().start, format!("{constraint} is not for staging tables"), hint);
         }
-        let columns = reader.columns(&statement.columns)?;
-        if columns.is_empty() {
-            return Err(Error::config(format!("{file}: table {name} has no columns")));
+        let columns = reader.columns(&statement.columns);
+        if statement.columns.is_empty() {
+            reader.add(Location::empty(), format!("table {name} has no columns"), "declare the vendor's fields");
         }
-        Ok(Self::new(name, columns))
+        let mut faults = reader.faults.into_inner();
+        if faults.is_empty() {
+            return Ok(Self::new(name, columns));
+        }
+        faults.sort_by_key(|f| (f.line == 0, f.line, f.column));
+        Err(faults)
     }
 }
 
-fn one_statement(ddl: &str, file: &str) -> Result<CreateTable> {
-    let mut statements = Parser::parse_sql(&DuckDbDialect, ddl)
-        .map_err(|e| Error::config(format!("{file}: {e}{}", end_of(ddl, &e.to_string()))).hint(type_hint()))?;
+fn one_statement(ddl: &str, file: &str) -> Result<CreateTable, Fault> {
+    let mut statements = Parser::parse_sql(&DuckDbDialect, ddl).map_err(|e| unparsed(ddl, file, &e.to_string()))?;
     match (statements.pop(), statements.is_empty()) {
         (Some(Statement::CreateTable(create)), true) if create.query.is_none() => Ok(create),
-        _ => Err(Error::config(format!("{file}: expected one CREATE TABLE statement with a list of columns"))),
+        _ => {
+            let message = "expected one CREATE TABLE statement with a list of columns";
+            Err(Fault::whole(file, message, "write CREATE TABLE name (column TYPE, …)"))
+        }
     }
 }
 
-/// Where the text ends, for messages that name no place: the parser does not say where "the end" is.
-fn end_of(ddl: &str, message: &str) -> String {
-    if message.contains("Line:") {
-        return String::new();
-    }
-    let text = ddl.trim_end();
-    let last = text.lines().last().unwrap_or_default();
-    format!(" at Line: {}, Column: {}", text.lines().count().max(1), last.chars().count() + 1)
+/// The parser writes the place at the end of its message (` at Line: 3, Column: 5`), except where the text just ends.
+fn unparsed(ddl: &str, file: &str, message: &str) -> Fault {
+    let message = message.trim_start_matches("sql parser error: ");
+    let Some((what, place)) = message.rsplit_once(" at Line: ") else {
+        return Fault::at(file, ddl, ddl.trim_end().len(), message, type_hint());
+    };
+    let mut numbers = place.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok());
+    let (line, column) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    Fault { line, column, ..Fault::whole(file, what, type_hint()) }
 }
 
 fn type_hint() -> String {
     format!("types of a staging table: {}", TYPES.join(", "))
 }
 
-/// The `--` comments that follow something on their line, by line number.
-fn comments_by_line(ddl: &str, file: &str) -> Result<BTreeMap<u64, String>> {
-    let tokens = Tokenizer::new(&DuckDbDialect, ddl)
-        .tokenize_with_location()
-        .map_err(|e| Error::config(format!("{file}: {e}")))?;
+/// The `--` comments that follow something on their line, by line number. A text that is no SQL has none: the parser says why.
+fn comments_by_line(ddl: &str) -> BTreeMap<u64, String> {
+    let tokens = Tokenizer::new(&DuckDbDialect, ddl).tokenize_with_location().unwrap_or_default();
     let mut comments = BTreeMap::new();
     for token in tokens {
         if let Token::Whitespace(Whitespace::SingleLineComment { comment, .. }) = &token.token {
             comments.insert(token.span.start.line, comment.trim().to_string());
         }
     }
-    Ok(comments)
+    comments
 }
 
+/// Reads columns; what is wrong is noted and reading goes on.
 struct Reader<'a> {
     file: &'a str,
     comments: BTreeMap<u64, String>,
+    faults: RefCell<Vec<Fault>>,
 }
 
 impl Reader<'_> {
-    fn columns(&self, defs: &[ColumnDef]) -> Result<Vec<Column>> {
-        if let Some(def) = defs.iter().find(|d| !d.options.is_empty()) {
-            return Err(self
-                .at(&def.name, "options such as NOT NULL or DEFAULT are not for staging tables")
-                .hint("a value that does not fit is null and counted"));
+    fn columns(&self, defs: &[ColumnDef]) -> Vec<Column> {
+        for def in defs.iter().filter(|d| !d.options.is_empty()) {
+            let what = "options such as NOT NULL or DEFAULT are not for staging tables";
+            self.at(&def.name, what, "a value that does not fit is null and counted");
         }
         self.fields(defs.iter().map(|d| (&d.name, &d.data_type)))
     }
 
-    fn fields<'a>(&self, fields: impl Iterator<Item = (&'a Ident, &'a Sql)> + Clone) -> Result<Vec<Column>> {
+    fn fields<'a>(&self, fields: impl Iterator<Item = (&'a Ident, &'a Sql)> + Clone) -> Vec<Column> {
         let mut seen = HashSet::new();
         let mut last_on_line = BTreeMap::new();
         for (name, _) in fields.clone() {
@@ -104,43 +118,54 @@ impl Reader<'_> {
         let mut columns = Vec::new();
         for (name, ty) in fields {
             if name.value.starts_with('_') {
-                return Err(self.at(name, "names that begin with _ are ours").hint("declare only the vendor's fields"));
+                self.at(name, "names that begin with _ are ours", "declare only the vendor's fields");
             }
             if !seen.insert(name.value.as_str()) {
-                return Err(self.at(name, "declared twice").hint("remove one of the two"));
+                self.at(name, "declared twice", "remove one of the two");
             }
             let line = name.span.start.line;
             // The comment of a line belongs to the last column that begins on it.
             let comment = (last_on_line.get(&line) == Some(&name.span.start.column))
                 .then(|| self.comments.get(&line).cloned())
                 .flatten();
-            columns.push(Column { name: name.value.clone(), ty: self.type_of(name, ty)?, comment });
+            columns.push(Column { name: name.value.clone(), ty: self.type_of(name, ty), comment });
         }
-        Ok(columns)
+        columns
     }
 
-    fn type_of(&self, column: &Ident, ty: &Sql) -> Result<Type> {
-        Ok(match ty {
+    /// The type, or text in its place where it was noted as wrong.
+    fn type_of(&self, column: &Ident, ty: &Sql) -> Type {
+        match ty {
             Sql::Varchar(_) | Sql::Text | Sql::String(_) => Type::Text,
             Sql::BigInt(_) => Type::Big,
             Sql::Int(_) | Sql::Integer(_) => Type::Int,
             Sql::Boolean | Sql::Bool => Type::Bool,
-            Sql::Decimal(info) | Sql::Numeric(info) => self.decimal(column, info)?,
+            Sql::Decimal(info) | Sql::Numeric(info) => self.decimal(column, info),
             Sql::Timestamp(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => Type::Timestamp,
             Sql::Date => Type::Date,
             Sql::Struct(fields, _) => {
                 let named = fields.iter().filter_map(|f| f.field_name.as_ref().map(|n| (n, &f.field_type)));
-                Type::Struct(self.fields(named)?)
+                Type::Struct(self.fields(named))
             }
-            Sql::Array(ArrayElemTypeDef::SquareBracket(element, None)) => match self.type_of(column, element)? {
-                Type::List(_) => return Err(self.at(column, "a list of lists is not supported")),
+            Sql::Array(ArrayElemTypeDef::SquareBracket(element, None)) => match self.type_of(column, element) {
+                Type::List(_) => {
+                    self.at(
+                        column,
+                        "a list of lists is not supported",
+                        "declare it VARCHAR: its text is kept as it is",
+                    );
+                    Type::Text
+                }
                 element => Type::List(Box::new(element)),
             },
-            other => return Err(self.unknown_type(column, other)),
-        })
+            other => {
+                self.at(column, &format!("unknown type {other}"), type_cure(other));
+                Type::Text
+            }
+        }
     }
 
-    fn decimal(&self, column: &Ident, info: &ExactNumberInfo) -> Result<Type> {
+    fn decimal(&self, column: &Ident, info: &ExactNumberInfo) -> Type {
         let (precision, scale) = match info {
             ExactNumberInfo::None => DEFAULT_DECIMAL,
             ExactNumberInfo::Precision(p) => (u8::try_from(*p).unwrap_or(u8::MAX), 0),
@@ -149,28 +174,28 @@ impl Reader<'_> {
             }
         };
         if precision == 0 || precision > 38 || scale > precision {
-            return Err(self
-                .at(column, &format!("DECIMAL{info} is not possible"))
-                .hint("1 to 38 digits, DECIMAL(18,6)"));
+            self.at(column, &format!("DECIMAL{info} is not possible"), "1 to 38 digits, as DECIMAL(18,6)");
         }
-        Ok(Type::Decimal { precision, scale })
+        Type::Decimal { precision, scale }
     }
 
-    fn unknown_type(&self, column: &Ident, ty: &Sql) -> Error {
-        let written = ty.to_string();
-        let hint = match ty {
-            Sql::Float(_) | Sql::Double(_) | Sql::Real | Sql::DoublePrecision => {
-                "money never passes through a float: use DECIMAL(18,6)".to_string()
-            }
-            Sql::Timestamp(..) => "vendor times are wall clock: use TIMESTAMP".to_string(),
-            _ => suggest(&written.to_uppercase(), TYPES),
-        };
-        self.at(column, &format!("unknown type {written}")).hint(hint)
+    fn at(&self, column: &Ident, what: &str, hint: impl Into<String>) {
+        self.add(column.span.start, format!("column {}: {what}", column.value), hint);
     }
 
-    fn at(&self, column: &Ident, what: &str) -> Error {
-        let place = column.span.start;
-        Error::config(format!("{}:{}:{}: column {}: {what}", self.file, place.line, place.column, column.value))
+    fn add(&self, at: Location, message: String, hint: impl Into<String>) {
+        let whole = Fault::whole(self.file, message, hint);
+        self.faults.borrow_mut().push(Fault { line: at.line, column: at.column, ..whole });
+    }
+}
+
+fn type_cure(ty: &Sql) -> String {
+    match ty {
+        Sql::Float(_) | Sql::Double(_) | Sql::Real | Sql::DoublePrecision => {
+            "money never passes through a float: use DECIMAL(18,6)".to_string()
+        }
+        Sql::Timestamp(..) => "vendor times are wall clock: use TIMESTAMP".to_string(),
+        _ => suggest(&ty.to_string().to_uppercase(), TYPES),
     }
 }
 
@@ -232,7 +257,7 @@ CREATE TABLE trade (
             ("CREATE TABLE trade (_rid BIGINT)", "f:1:21: column _rid", "vendor"),
             ("CREATE TABLE trade (a VARCHAR NOT NULL)", "NOT NULL", "counted"),
             ("CREATE TABLE trade (a DECIMAL(40,2))", "DECIMAL(40,2)", "38"),
-            ("CREATE TABLE trade (a VARCHAR", "EOF at Line: 1, Column: 30", "types of a staging table"),
+            ("CREATE TABLE trade (a VARCHAR", "f:1:30: ", "types of a staging table"),
             ("CREATE TABLE trad (a VARCHAR)", "defines table trad", "CREATE TABLE trade"),
             ("SELECT 1", "one CREATE TABLE", ""),
         ];
@@ -241,6 +266,9 @@ CREATE TABLE trade (
             assert!(error.to_string().contains(message), "{ddl}: {error}");
             assert!(error.cure().unwrap_or_default().contains(hint), "{ddl}: {:?}", error.cure());
         }
+        let many = TableDef::read("trade", "CREATE TABLE trad (\n a VARCHR,\n b DOUBLE, _c STRUCT(x STRNG))", "f");
+        let places: Vec<_> = many.expect_err("five faults").iter().map(|f| (f.line, f.column)).collect();
+        assert_eq!(places, [(1, 14), (2, 2), (3, 2), (3, 12), (3, 22)]);
         let def = TableDef::parse("trade", DDL, "f").unwrap();
         let error = def.key_column("tradeno").expect_err("no such column");
         assert_eq!(error.cure(), Some("did you mean tradeNo?"));

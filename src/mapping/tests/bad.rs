@@ -78,11 +78,11 @@ const BAD: &[(&str, &[&[&str]])] = &[
         ],
     ),
     // Lineage and key.
-    ("SELECT tradeNo AS _key FROM trade", &[&["m.sql: the mapping has no column _rid (add _rid"]]),
+    ("SELECT tradeNo AS _key FROM trade", &[&["m.sql:1:8: the mapping has no column _rid (add _rid"]]),
     ("SELECT CAST(_rid AS VARCHAR) AS _rid, tradeNo AS _key FROM trade", &[&["_rid is Utf8 (select _rid itself"]]),
     (
         "SELECT _rid, orderNo AS x FROM trade",
-        &[&["m.sql: the mapping has no column _key (add the business key AS _key"]],
+        &[&["m.sql:1:8: the mapping has no column _key (add the business key AS _key"]],
     ),
     ("SELECT _rid, goodsDetail AS _key FROM trade", &[&["m.sql:1:14: _key is List"]]),
     (

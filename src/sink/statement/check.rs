@@ -1,9 +1,9 @@
 //! Holds a mapping's columns against the statements they fill: nothing missing, nothing silently unused.
 //!
-//! Takes names only (no Arrow, no server), gives all faults at once as messages that name the nearest right name.
+//! Takes names only (no Arrow, no server), gives all faults at once, each with the nearest right name.
 
-use super::{LAST_INSERT_ID, Template};
-use crate::base::names;
+use super::{LAST_INSERT_ID, Placeholder, Template};
+use crate::base::{Fault, names};
 use crate::config::model::Statements;
 use std::collections::BTreeMap;
 
@@ -23,7 +23,8 @@ pub struct ShapeField {
 }
 
 /// All faults between the statements and the mapping's columns; columns that begin with `_` are not sent and not looked at.
-pub fn check(statements: &Statements, columns: &Shape) -> Vec<String> {
+/// The file of a fault is the statement it is about (`main_sql`), line and column count within it.
+pub fn check(statements: &Statements, columns: &Shape) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut extends: BTreeMap<String, (String, &str)> = BTreeMap::new();
     for (k, sql) in &statements.extends {
@@ -35,76 +36,110 @@ pub fn check(statements: &Statements, columns: &Shape) -> Vec<String> {
         .filter(|f| !f.name.starts_with('_'))
         .partition(|f| extends.contains_key(&f.name) || is_extend_params(&f.name));
     if let Some(main) = parsed("main_sql", &statements.main_sql, &mut faults) {
-        if main.uses_last_insert_id() {
-            faults.push(format!("main_sql: :{LAST_INSERT_ID} is not known before the main row is there"));
+        for id in main.placeholders().iter().filter(|p| p.name == LAST_INSERT_ID) {
+            let message = format!("main_sql: :{LAST_INSERT_ID} is not known before the main row is there");
+            faults.push(at(id, "main_sql", message, "use it in extend_sql_1, extend_sql_2 …"));
         }
-        compare("main_sql", &main, &plain, false, &mut faults);
+        compare("main_sql", &main, &plain, &mut faults);
     }
     for (params, (name, sql)) in &extends {
         let Some(template) = parsed(name, sql, &mut faults) else { continue };
         let Some(field) = nested.iter().find(|f| f.name == *params) else {
-            faults.push(format!(
-                "{name}: the mapping has no column {params}; add a STRUCT (once) or a LIST of STRUCT (once per element)"
-            ));
+            let hint = format!("add a STRUCT (once) or a LIST of STRUCT (once per element) AS {params} to the mapping");
+            faults.push(Fault::whole(name, format!("{name}: the mapping has no column {params}"), hint));
             continue;
         };
         match &field.members {
-            Some(members) => compare(name, &template, &members.fields.iter().collect::<Vec<_>>(), true, &mut faults),
-            None => faults.push(format!("{name}: column {params} is neither a STRUCT nor a LIST of STRUCT")),
+            Some(members) => compare(name, &template, &members.fields.iter().collect::<Vec<_>>(), &mut faults),
+            None => {
+                let message = format!("{name}: the mapping's column {params} is neither a STRUCT nor a LIST of STRUCT");
+                faults.push(Fault::whole(name, message, "write {name: value, …}, or array_transform(list, x -> {…})"));
+            }
         }
     }
     for field in nested.iter().filter(|f| !extends.contains_key(&f.name)) {
         let wanted = field.name.replacen("params", "sql", 1);
-        faults.push(format!("column {}: there is no {wanted} that uses it", field.name));
+        let message = format!("there is no {wanted} that uses the mapping's column {}", field.name);
+        faults.push(Fault::whole("main_sql", message, format!("add {wanted} below, or take the column out")));
     }
     faults
+}
+
+/// What the columns' names alone tell: nothing is claimed about what a column holds. `None`: the names are not known either.
+pub fn check_names(statements: &Statements, names: Option<&[String]>) -> Vec<Fault> {
+    let templates = |sql: &str| Template::read(sql).map(|t| t.placeholders().to_vec()).unwrap_or_default();
+    let filled = |sql: &str| {
+        let field = |p: Placeholder| ShapeField { name: p.name, members: None, list: false };
+        Shape { fields: templates(sql).into_iter().map(field).collect() }
+    };
+    let mut fields: Vec<ShapeField> = match names {
+        None => filled(&statements.main_sql).fields,
+        Some(names) => {
+            let plain = |name: &String| ShapeField { name: name.clone(), members: None, list: false };
+            names.iter().map(plain).collect()
+        }
+    };
+    for (k, sql) in &statements.extends {
+        let name = format!("extend_params_{k}");
+        match fields.iter_mut().find(|f| f.name == name) {
+            Some(field) => field.members = Some(filled(sql)),
+            None if names.is_none() => fields.push(ShapeField { name, members: Some(filled(sql)), list: false }),
+            None => {}
+        }
+    }
+    check(statements, &Shape { fields })
 }
 
 fn is_extend_params(name: &str) -> bool {
     name.strip_prefix("extend_params_").is_some_and(|k| !k.is_empty() && k.bytes().all(|b| b.is_ascii_digit()))
 }
 
-fn parsed(name: &str, sql: &str, faults: &mut Vec<String>) -> Option<Template> {
-    Template::parse(sql)
-        .map_err(|e| {
-            let cure = e.cure().map(|cure| format!(" ({cure})")).unwrap_or_default();
-            faults.push(format!("{name}: {e}{cure}"));
-        })
-        .ok()
+fn parsed(name: &str, sql: &str, faults: &mut Vec<Fault>) -> Option<Template> {
+    let named = |fault: Fault| Fault { file: name.to_owned(), message: format!("{name}: {}", fault.message), ..fault };
+    Template::read(sql).map_err(|fault| faults.push(named(fault))).ok()
 }
 
-fn compare(name: &str, template: &Template, fields: &[&ShapeField], extension: bool, faults: &mut Vec<String>) {
+/// A fault at a placeholder.
+fn at(placeholder: &Placeholder, statement: &str, message: String, hint: impl Into<String>) -> Fault {
+    Fault { line: placeholder.line, column: placeholder.column, ..Fault::whole(statement, message, hint) }
+}
+
+fn compare(name: &str, template: &Template, fields: &[&ShapeField], faults: &mut Vec<Fault>) {
     let wanted: Vec<&str> = template.placeholders().iter().map(|p| p.name.as_str()).collect();
     let known: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
     for placeholder in template.placeholders() {
-        let own = extension && placeholder.name == LAST_INSERT_ID;
         match fields.iter().find(|f| f.name == placeholder.name) {
             Some(field) if field.list || field.members.is_some() => {
-                faults.push(format!(
-                    "{name}: column {} is a LIST or STRUCT; a statement takes single values",
-                    field.name
-                ));
+                let message =
+                    format!("{name}: <{{{}: }}> takes one value, the mapping's column is a LIST or STRUCT", field.name);
+                faults.push(at(placeholder, name, message, "give one of its members in the mapping"));
             }
             Some(_) => {}
-            None if own || placeholder.default.is_some() => {}
-            None => faults.push(format!(
-                "{name}: line {}, column {}: no column of the mapping fills <{{{}: }}>; {}",
-                placeholder.line,
-                placeholder.column,
-                placeholder.name,
-                names::suggest(
-                    &placeholder.name,
-                    known.iter().copied().filter(|k| !wanted.contains(k)).collect::<Vec<_>>()
-                ),
-            )),
+            // :lastInsertId is ours to fill.
+            None if placeholder.name == LAST_INSERT_ID || placeholder.default.is_some() => {}
+            None => {
+                let free: Vec<&str> = known.iter().copied().filter(|k| !wanted.contains(k)).collect();
+                let hint = match free.is_empty() {
+                    true => format!("add … AS {} to the mapping", placeholder.name),
+                    false => names::suggest(&placeholder.name, free),
+                };
+                let message = format!("{name}: no column of the mapping fills <{{{}: }}>", placeholder.name);
+                faults.push(at(placeholder, name, message, hint));
+            }
         }
     }
     for field in fields.iter().filter(|f| !f.name.starts_with('_') && !wanted.contains(&f.name.as_str())) {
-        faults.push(format!(
-            "{name}: no placeholder uses column {}; {}",
-            field.name,
-            names::suggest(&field.name, wanted.iter().copied().filter(|w| !known.contains(w)).collect::<Vec<_>>()),
-        ));
+        let unfilled = template.placeholders().iter().filter(|p| p.default.is_none() && p.name != LAST_INSERT_ID);
+        let unfilled: Vec<&str> = unfilled.map(|p| p.name.as_str()).filter(|name| !known.contains(name)).collect();
+        let spare: Vec<&str> = known.iter().copied().filter(|k| !wanted.contains(k)).collect();
+        // One slip is one fault: the placeholder that lacks its column names this one already.
+        let near = names::nearest(&field.name, unfilled);
+        if near.is_some_and(|near| names::nearest(near, spare) == Some(field.name.as_str())) {
+            continue;
+        }
+        let hint = format!("write <{{{}: }}> where it belongs, or take the column out", field.name);
+        let message = format!("{name}: no placeholder uses the mapping's column {}", field.name);
+        faults.push(Fault::whole(name, message, hint));
     }
 }
 
@@ -134,7 +169,7 @@ mod tests {
     fn a_mapping_that_fits_has_no_faults() {
         let shape =
             Shape { fields: vec![plain("_rid"), plain("dispatch_id"), lines("extend_params_1", &["must_qty"])] };
-        assert_eq!(check(&statements(), &shape), Vec::<String>::new());
+        assert_eq!(check(&statements(), &shape), []);
     }
 
     #[test]
@@ -142,24 +177,27 @@ mod tests {
         let shape = Shape {
             fields: vec![
                 plain("dispatchId"),
+                plain("colour"),
                 lines("status", &["x"]),
                 lines("extend_params_1", &["mustqty", "lastInsertId"]),
                 lines("extend_params_2", &["x"]),
             ],
         };
-        let faults = check(&statements(), &shape);
+        let told = |shape: &Shape| check(&statements(), shape).iter().map(ToString::to_string).collect::<Vec<_>>();
         let expected = [
-            "main_sql: line 1, column 30: no column of the mapping fills <{dispatch_id: }>; did you mean dispatchId?",
-            "main_sql: column status is a LIST or STRUCT; a statement takes single values",
-            "main_sql: no placeholder uses column dispatchId; did you mean dispatch_id?",
-            "extend_sql_1: line 1, column 51: no column of the mapping fills <{must_qty: }>; did you mean mustqty?",
-            "extend_sql_1: no placeholder uses column mustqty; did you mean must_qty?",
-            "column extend_params_2: there is no extend_sql_2 that uses it",
+            "main_sql:1:30: main_sql: no column of the mapping fills <{dispatch_id: }>\n  hint: did you mean dispatchId?",
+            "main_sql:1:49: main_sql: <{status: }> takes one value, the mapping's column is a LIST or STRUCT\n  \
+             hint: give one of its members in the mapping",
+            "main_sql: main_sql: no placeholder uses the mapping's column colour\n  \
+             hint: write <{colour: }> where it belongs, or take the column out",
+            "extend_sql_1:1:51: extend_sql_1: no column of the mapping fills <{must_qty: }>\n  hint: did you mean mustqty?",
+            "main_sql: there is no extend_sql_2 that uses the mapping's column extend_params_2\n  \
+             hint: add extend_sql_2 below, or take the column out",
         ];
-        assert_eq!(faults, expected);
-        let faults = check(&statements(), &Shape { fields: vec![plain("dispatch_id"), plain("extend_params_1")] });
-        assert_eq!(faults, ["extend_sql_1: column extend_params_1 is neither a STRUCT nor a LIST of STRUCT"]);
-        let faults = check(&statements(), &Shape { fields: vec![plain("dispatch_id")] });
+        assert_eq!(told(&shape), expected);
+        let faults = told(&Shape { fields: vec![plain("dispatch_id"), plain("extend_params_1")] });
+        assert!(faults.len() == 1 && faults[0].contains("is neither a STRUCT nor a LIST of STRUCT"), "{faults:?}");
+        let faults = told(&Shape { fields: vec![plain("dispatch_id")] });
         assert!(faults.len() == 1 && faults[0].contains("no column extend_params_1"), "{faults:?}");
     }
 }

@@ -7,10 +7,10 @@ mod check;
 mod program;
 mod scan;
 
-pub use check::{Shape, ShapeField, check};
+pub use check::{Shape, ShapeField, check, check_names};
 pub use program::{Cell, Extend, Program};
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Fault, Result};
 use scan::{Token, TokenKind};
 use std::fmt;
 use std::ops::Range;
@@ -25,8 +25,8 @@ pub struct Placeholder {
     /// What a null value becomes; `None` where only blanks follow the colon.
     pub default: Option<String>,
     /// Where it stands in the statement, from 1.
-    pub line: usize,
-    pub column: usize,
+    pub line: u64,
+    pub column: u64,
 }
 
 /// The table a statement writes into.
@@ -68,11 +68,16 @@ impl Template {
     /// Errors name line and column. A trailing semicolon is accepted, several statements are not; only statements that
     /// write rows are taken, since any other would end the transaction or do nothing.
     pub fn parse(sql: &str) -> Result<Self> {
+        Self::read(sql).map_err(error_of)
+    }
+
+    /// The same with the place of the fault in the statement; its file is left open.
+    pub fn read(sql: &str) -> Result<Self, Fault> {
         let scanned = scan::scan(sql)?;
         Self::analyse(scanned.text, scanned.placeholders)
     }
 
-    fn analyse(text: String, placeholders: Vec<Placeholder>) -> Result<Self> {
+    fn analyse(text: String, placeholders: Vec<Placeholder>) -> Result<Self, Fault> {
         let reader = Reader { text: &text, tokens: scan::tokens(&text) };
         let (table, after) = reader.written_table()?;
         let table_span = table.1;
@@ -120,8 +125,14 @@ impl Template {
         let mut text = self.text.clone();
         let quote = |name: &str| format!("`{}`", name.replace('`', "``"));
         text.replace_range(self.table_span.clone(), &format!("{}.{}", quote(schema), quote(&self.table.name)));
-        Self::analyse(text, self.placeholders.clone())
+        Self::analyse(text, self.placeholders.clone()).map_err(error_of)
     }
+}
+
+fn error_of(fault: Fault) -> Error {
+    let place = if fault.line > 0 { format!("line {}, column {}: ", fault.line, fault.column) } else { String::new() };
+    let error = Error::config(format!("{place}{}", fault.message));
+    if fault.hint.is_empty() { error } else { error.hint(fault.hint) }
 }
 
 /// Walks over the tokens of a statement.
@@ -149,7 +160,7 @@ impl Reader<'_> {
     }
 
     /// The table after the verb with its span, and the number of the token behind it.
-    fn written_table(&self) -> Result<((Table, Range<usize>), usize)> {
+    fn written_table(&self) -> Result<((Table, Range<usize>), usize), Fault> {
         const NOISE: [&str; 12] = [
             "LOW_PRIORITY",
             "HIGH_PRIORITY",
@@ -166,14 +177,15 @@ impl Reader<'_> {
         ];
         if !["INSERT", "REPLACE", "UPDATE", "DELETE"].iter().any(|verb| self.is(0, verb)) {
             let verb = self.tokens.first().map_or("", |t| &self.text[t.span.clone()]);
-            return Err(Error::config(format!("{verb} does not write rows"))
-                .hint("a statement of a sink is INSERT, REPLACE, UPDATE or DELETE"));
+            let hint = "a statement of a sink is INSERT, REPLACE, UPDATE or DELETE";
+            return Err(Fault::whole("", format!("{verb} does not write rows"), hint));
         }
         let mut at = 1;
         while NOISE.iter().any(|word| self.is(at, word)) {
             at += 1;
         }
-        let first = self.name(at).ok_or_else(|| Error::config("no table after the verb of the statement"))?;
+        let no_table = || Fault::whole("", "no table after the verb of the statement", "write INSERT INTO table (…)");
+        let first = self.name(at).ok_or_else(no_table)?;
         let start = self.tokens[at].span.start;
         let (table, last) = match self.name(at + 2) {
             Some(name) if self.is(at + 1, ".") => (Table { schema: Some(first), name }, at + 2),

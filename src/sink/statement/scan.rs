@@ -4,7 +4,8 @@
 //! that text. Knows nothing of what a statement means. A placeholder where a server would not see it is refused here.
 
 use super::{LAST_INSERT_ID, Placeholder};
-use crate::base::{Error, Result};
+use crate::base::Fault;
+use crate::base::fault::position;
 use std::ops::Range;
 
 /// A statement without comments, with `?` for each placeholder in order.
@@ -13,15 +14,15 @@ pub(super) struct Scanned {
     pub placeholders: Vec<Placeholder>,
 }
 
-/// See [`Scanned`]. Errors name line and column.
-pub(super) fn scan(sql: &str) -> Result<Scanned> {
+/// See [`Scanned`]. A fault has line and column in the statement, and no file: the caller knows where the statement stands.
+pub(super) fn scan(sql: &str) -> Result<Scanned, Fault> {
     let mut scanner = Scanner { sql, at: 0, text: String::with_capacity(sql.len()), placeholders: Vec::new() };
     while let Some(c) = scanner.rest().chars().next() {
         scanner.step(c)?;
     }
     let text = scanner.text.trim().to_string();
     if text.is_empty() {
-        return Err(Error::config("the statement is empty"));
+        return Err(Fault::whole("", "the statement is empty", "write INSERT INTO … VALUES (<{name: }>, …)"));
     }
     Ok(Scanned { text, placeholders: scanner.placeholders })
 }
@@ -38,7 +39,7 @@ impl<'a> Scanner<'a> {
         &self.sql[self.at..]
     }
 
-    fn step(&mut self, c: char) -> Result<()> {
+    fn step(&mut self, c: char) -> Result<(), Fault> {
         let rest = self.rest();
         if rest.starts_with("<{") {
             return self.placeholder();
@@ -53,7 +54,7 @@ impl<'a> Scanner<'a> {
             '\'' | '"' | '`' => self.quoted(c),
             ';' => self.end(),
             ':' => self.colon(),
-            '?' => Err(self.fault(self.at, "a bare ? is not a placeholder").hint("write <{name: }>")),
+            '?' => Err(self.fault(self.at, "a bare ? is not a placeholder", "write <{name: }>")),
             _ => {
                 self.text.push(c);
                 self.at += c.len_utf8();
@@ -63,15 +64,15 @@ impl<'a> Scanner<'a> {
     }
 
     /// `<{name: default}>`
-    fn placeholder(&mut self) -> Result<()> {
+    fn placeholder(&mut self) -> Result<(), Fault> {
         let inner = &self.rest()[2..];
         let Some(end) = inner.find("}>") else {
-            return Err(self.fault(self.at, "<{ without closing }>").hint("write <{name: }>"));
+            return Err(self.fault(self.at, "<{ without closing }>", "write <{name: }>"));
         };
         let (name, default) = inner[..end].split_once(':').unwrap_or((&inner[..end], ""));
         let name = name.trim();
         if name.is_empty() || name.contains(['<', '{', '\n', '\'', '"']) {
-            return Err(self.fault(self.at, "a placeholder without a name").hint("write <{name: }>"));
+            return Err(self.fault(self.at, "a placeholder without a name", "write <{name: }>"));
         }
         let default = Some(default.trim()).filter(|d| !d.is_empty()).map(str::to_string);
         self.push_placeholder(name, default);
@@ -80,16 +81,15 @@ impl<'a> Scanner<'a> {
     }
 
     /// `:lastInsertId`; any other `:name` would be taken for a parameter by the driver.
-    fn colon(&mut self) -> Result<()> {
+    fn colon(&mut self) -> Result<(), Fault> {
         let after = &self.rest()[1..];
         let length = after.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(after.len());
         match &after[..length] {
             "" => self.text.push(':'),
             LAST_INSERT_ID => self.push_placeholder(LAST_INSERT_ID, None),
             other => {
-                return Err(self
-                    .fault(self.at, &format!(":{other} is not known here"))
-                    .hint(format!("only :{LAST_INSERT_ID} is; write <{{{other}: }}> for a column of the mapping")));
+                let hint = format!("only :{LAST_INSERT_ID} is; write <{{{other}: }}> for a column of the mapping");
+                return Err(self.fault(self.at, &format!(":{other} is not known here"), &hint));
             }
         }
         self.at += 1 + length;
@@ -97,15 +97,15 @@ impl<'a> Scanner<'a> {
     }
 
     fn push_placeholder(&mut self, name: &str, default: Option<String>) {
-        let (line, column) = self.place(self.at);
+        let (line, column) = position(self.sql, self.at);
         self.placeholders.push(Placeholder { name: name.to_string(), default, line, column });
         self.text.push('?');
     }
 
-    fn quoted(&mut self, quote: char) -> Result<()> {
+    fn quoted(&mut self, quote: char) -> Result<(), Fault> {
         let rest = self.rest();
         let Some(length) = quoted_length(rest, quote) else {
-            return Err(self.fault(self.at, &format!("{quote} without closing {quote}")));
+            return Err(self.fault(self.at, &format!("{quote} without closing {quote}"), ""));
         };
         self.refuse_inside(length, "quotes")?;
         self.text.push_str(&rest[..length]);
@@ -113,64 +113,54 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn block_comment(&mut self) -> Result<()> {
+    fn block_comment(&mut self) -> Result<(), Fault> {
         let rest = self.rest();
         if rest.starts_with("/*!") || rest.starts_with("/*+") || rest.starts_with("/*M!") {
-            return Err(self
-                .fault(self.at, "a comment that the server executes")
-                .hint("write the statement without it"));
+            return Err(self.fault(self.at, "a comment that the server executes", "write the statement without it"));
         }
         match rest.find("*/") {
             Some(end) => self.skip(end + 2, "a comment"),
-            None => Err(self.fault(self.at, "/* without closing */")),
+            None => Err(self.fault(self.at, "/* without closing */", "")),
         }
     }
 
     /// Leaves a comment out; a blank keeps the words around it apart.
-    fn skip(&mut self, length: usize, what: &str) -> Result<()> {
+    fn skip(&mut self, length: usize, what: &str) -> Result<(), Fault> {
         self.refuse_inside(length, what)?;
         self.text.push(' ');
         self.at += length;
         Ok(())
     }
 
-    fn refuse_inside(&self, length: usize, what: &str) -> Result<()> {
+    fn refuse_inside(&self, length: usize, what: &str) -> Result<(), Fault> {
         let inside = &self.rest()[..length];
         match inside.find("<{").or_else(|| inside.find(":lastInsertId")) {
             None => Ok(()),
-            Some(at) => Err(self
-                .fault(self.at + at, &format!("a placeholder inside {what}"))
-                .hint("a placeholder stands for a whole value: write it without quotes, outside comments")),
+            Some(at) => Err(self.fault(
+                self.at + at,
+                &format!("a placeholder inside {what}"),
+                "a placeholder stands for a whole value: write it without quotes, outside comments",
+            )),
         }
     }
 
     /// A semicolon ends the statement; only blanks and comments may follow.
-    fn end(&mut self) -> Result<()> {
+    fn end(&mut self) -> Result<(), Fault> {
         let semicolon = self.at;
         self.at += 1;
         let length = self.text.len();
         while let Some(c) = self.rest().chars().next() {
             self.step(c)?;
             if !self.text[length..].trim().is_empty() {
-                return Err(self
-                    .fault(semicolon, "several statements in one")
-                    .hint("write one statement each: main_sql, extend_sql_1, extend_sql_2 …"));
+                let hint = "write one statement each: main_sql, extend_sql_1, extend_sql_2 …";
+                return Err(self.fault(semicolon, "several statements in one", hint));
             }
         }
         Ok(())
     }
 
-    /// Line and column, from 1, in characters.
-    fn place(&self, at: usize) -> (usize, usize) {
-        let before = &self.sql[..at];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
-        (line, column)
-    }
-
-    fn fault(&self, at: usize, what: &str) -> Error {
-        let (line, column) = self.place(at);
-        Error::config(format!("line {line}, column {column}: {what}"))
+    fn fault(&self, at: usize, what: &str, hint: &str) -> Fault {
+        Fault::at("", self.sql, at, what, hint)
     }
 }
 

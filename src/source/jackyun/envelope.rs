@@ -8,6 +8,30 @@
 use jiter::{Jiter, JiterError, Peek};
 use std::ops::Range;
 
+/// Where the records of a method stand under `result.data`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Name of the array; empty where the method has none.
+    list: &'static str,
+    /// Without that array, `data` itself is the one record.
+    whole: bool,
+}
+
+impl Place {
+    /// By the vendor's documentation and the clients of each method (section 2.9 of the vendor's facts). The sample of
+    /// goodslist shows one record in place of the array `goods` that its clients read.
+    pub fn of(method: &str) -> Self {
+        let (list, whole) = match method {
+            "erp-goods.goods.getforqimen" => ("data", false),
+            "erp.storage.goodslist" => ("goods", true),
+            "wms.order.query-info" => ("", true),
+            // oms.trade.fullinfoget and its kin.
+            _ => ("trades", false),
+        };
+        Self { list, whole }
+    }
+}
+
 /// Why a text is not an envelope; a sentence with the byte position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed(pub String);
@@ -72,10 +96,10 @@ pub enum Rows {
     },
 }
 
-/// Reads the whole of `text`; `rows` is the name of the array that holds the records (`trades`).
+/// Reads the whole of `text`; `rows` says where its records stand.
 ///
 /// Refuses trailing text, doubled members of the envelope, and anything that is not JSON from end to end.
-pub fn read(text: String, rows: &str) -> Scan<Envelope> {
+pub fn read(text: String, rows: Place) -> Scan<Envelope> {
     let mut reader = Reader { json: Jiter::new(text.as_bytes()), rows };
     let outer = reader.outer()?;
     reader.json.finish()?;
@@ -100,7 +124,7 @@ impl Envelope {
     }
 
     /// The rows; only meaningful after [`Envelope::is_success`].
-    pub fn into_rows(self, rows: &str) -> Scan<Rows> {
+    pub fn into_rows(self, rows: Place) -> Scan<Rows> {
         match self.data {
             Data::Absent | Data::Null => Ok(Rows::None),
             Data::Other(kind) => Err(Malformed(format!("result.data is {kind}, not an object"))),
@@ -118,12 +142,12 @@ impl Envelope {
 }
 
 impl Members {
-    fn into_rows(self, text: String, rows: &str) -> Scan<Rows> {
+    fn into_rows(self, text: String, rows: Place) -> Scan<Rows> {
         let Members { scroll_id, total, records } = self;
         let records = match records {
             Some(records) => records,
             None if total == Some(0) => Vec::new(),
-            None => return Err(Malformed(format!("result.data has no list {rows}"))),
+            None => return Err(Malformed(format!("result.data has no list {}", rows.list))),
         };
         Ok(Rows::Page { scroll_id, total, text, records })
     }
@@ -156,7 +180,7 @@ enum Member {
 
 struct Reader<'a> {
     json: Jiter<'a>,
-    rows: &'a str,
+    rows: Place,
 }
 
 impl Reader<'_> {
@@ -217,8 +241,10 @@ impl Reader<'_> {
     }
 
     fn members(&mut self) -> Scan<Members> {
-        let rows = self.rows;
+        let rows = self.rows.list;
         let mut found = Members::default();
+        self.json.peek()?;
+        let start = self.json.current_index();
         let mut total_seen = false;
         let mut key = self.json.next_object()?.map(|k| data_member(k, rows));
         while let Some(member) = key {
@@ -237,6 +263,10 @@ impl Reader<'_> {
             }
             key = self.json.next_key()?.map(|k| data_member(k, rows));
         }
+        if found.records.is_none() && self.rows.whole {
+            let record = start..self.json.current_index();
+            found.records = Some(vec![record]);
+        }
         Ok(found)
     }
 
@@ -254,7 +284,7 @@ impl Reader<'_> {
                 return Err(Malformed(format!(
                     "record {} of {} is no object, at byte {start}",
                     records.len(),
-                    self.rows
+                    self.rows.list
                 )));
             }
             self.json.known_skip(peek)?;
@@ -343,7 +373,8 @@ mod tests {
     use super::*;
 
     fn rows(text: &str) -> Scan<Rows> {
-        read(text.to_string(), "trades")?.into_rows("trades")
+        let place = Place::of("oms.trade.fullinfoget");
+        read(text.to_string(), place)?.into_rows(place)
     }
 
     fn page(text: &str) -> (Option<String>, Option<u64>, Vec<String>) {
@@ -403,7 +434,7 @@ mod tests {
     #[test]
     fn success_is_what_the_sources_say() {
         let ok = |code: i64, sub: &str| {
-            read(format!(r#"{{"code":{code},"subCode":"{sub}"}}"#), "trades").expect("an envelope").is_success()
+            read(format!(r#"{{"code":{code},"subCode":"{sub}"}}"#), Place::of("")).expect("an envelope").is_success()
         };
         for (code, sub) in [(200, ""), (200, "200"), (0, ""), (0, "0000000000"), (0, "200"), (0, "0030000004")] {
             assert!(ok(code, sub), "{code} {sub}");

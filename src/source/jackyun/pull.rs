@@ -8,10 +8,10 @@
 //! broken or repeated one may be repeated twice. A first page that equals the last page of the pull before may be that
 //! page once more (a cache, a muddled gateway): whole, with a fitting total, and of another window. It must come twice.
 
-use super::envelope::{self, Envelope, Malformed, Rows};
+use super::Account;
+use super::envelope::{self, Envelope, Malformed, Place, Rows};
 use super::params::{Params, Position, Question};
 use super::refusal::{self, Verdict};
-use super::{Account, ROWS};
 use crate::base::clock::wall;
 use crate::base::record::Page;
 use crate::base::{Error, Result};
@@ -119,7 +119,7 @@ impl JackyunPull {
     }
 
     fn rows(&mut self, envelope: Envelope, received_at: DateTime<Utc>) -> Result<Step> {
-        match envelope.into_rows(ROWS) {
+        match envelope.into_rows(Place::of(&self.account.method)) {
             Err(fault) => self.broken(fault),
             Ok(Rows::Empty) => self.empty(received_at),
             Ok(Rows::None) if self.total.is_some_and(|total| total == self.records) => {
@@ -244,7 +244,7 @@ impl Pull for JackyunPull {
             Ok(text) => text,
             Err(error) => return self.doubt(error),
         };
-        match envelope::read(text, ROWS) {
+        match envelope::read(text, Place::of(&self.account.method)) {
             Err(fault) => self.broken(fault),
             Ok(envelope) if envelope.is_success() => self.rows(envelope, received_at),
             Ok(envelope) => {

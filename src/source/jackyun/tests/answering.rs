@@ -1,6 +1,7 @@
 //! What each kind of answer does to a pull.
 
 use super::*;
+use envelope::Place;
 
 const SAMPLE: &str =
     include_str!("../../../../tests/fixtures/vendor/jackyun-oms.trade.fullinfoget-success-doc-repaired.json");
@@ -266,7 +267,7 @@ fn the_vendors_sample_answers_are_read_with_nothing_lost() {
     assert!(records[0].contains("1739147735874964736"), "19 digits");
     let failures: Map<String, Value> = serde_json::from_str(FAILURES).expect("JSON");
     for (name, body) in failures {
-        let envelope = envelope::read(body.to_string(), ROWS).expect("an envelope");
+        let envelope = envelope::read(body.to_string(), Place::of("oms.trade.fullinfoget")).expect("an envelope");
         assert!(!envelope.is_success(), "{name}");
         assert_eq!(
             (envelope.msg, envelope.sub_code),
@@ -279,8 +280,9 @@ fn the_vendors_sample_answers_are_read_with_nothing_lost() {
         include_str!("../../../../tests/fixtures/vendor/jackyun-erp-goods.goods.getforqimen-success-doc.json"),
         include_str!("../../../../tests/fixtures/vendor/jackyun-wms.order.query-info-success-doc.json"),
     ] {
-        let envelope = envelope::read(other.to_string(), ROWS).expect("an envelope");
+        let trades = Place::of("oms.trade.fullinfoget");
+        let envelope = envelope::read(other.to_string(), trades).expect("an envelope");
         assert!(envelope.is_success());
-        assert!(envelope.into_rows(ROWS).expect_err("no trades").0.contains("no list trades"));
+        assert!(envelope.into_rows(trades).expect_err("no trades").0.contains("no list trades"));
     }
 }
