@@ -1,6 +1,7 @@
 //! The one integration binary: everything that needs more than one module, a server or a file system.
 
 mod audit;
+mod authoring;
 mod bad_disk;
 mod bad_input;
 mod bad_support;
@@ -9,3 +10,4 @@ mod campaign;
 mod layers;
 mod sinks;
 mod support;
+mod support_project;
