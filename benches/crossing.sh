@@ -50,6 +50,9 @@ i=0
 until grep -q JACKYUN_URL "$work/env" || [ "$i" -ge 600 ]; do sleep 0.1; i=$((i + 1)); done
 . "$work/env"
 cat "$work/sandbox.log"
+pages=$(sed -n 's/.* records on \([0-9,]*\) pages.*/\1/p' "$work/sandbox.log" | tr -d ,)
+curl -sS -w '%{size_download} %{time_total}\n' -o /dev/null "${JACKYUN_URL%/open/*}/sandbox/page/[0-$((pages - 1))]" |
+    awk '{ bytes += $1; seconds += $2 } END { printf "served to one reader: %.2f GB/s\n", bytes / seconds / 1e9 }'
 
 sql "$url" "DROP DATABASE IF EXISTS $database; CREATE DATABASE $database; USE $database; $(cat sql/target/lehua_mysql.sql)"
 sed -i -e "s/lehua\.sale_return/$database.sale_return/g" "$work/pipelines/bench.toml"

@@ -123,8 +123,9 @@ fn read_slices(status: &mut PipelineStatus, store: &Store, plan: &Plan) -> Resul
     let table = plan.def.name();
     let slices = match plan.source() {
         Ok(end) => {
-            let slices = store.slices(&end.source.account(), table)?;
-            match store.known_source(&end.source.fingerprint())? {
+            let known = store.known_source(&end.source.fingerprint())?;
+            let slices = known.map(|source| store.slices_of(source)).transpose()?.unwrap_or_default();
+            match known {
                 Some(source) => {
                     let axes: BTreeSet<&str> = slices.iter().map(|row| row.ask.axis.as_str()).collect();
                     for axis in axes {
@@ -132,7 +133,7 @@ fn read_slices(status: &mut PipelineStatus, store: &Store, plan: &Plan) -> Resul
                         cover(&mut status.covered, axis, windows.iter().map(|(from, to)| (from.as_str(), to.as_str())));
                     }
                 }
-                None if !slices.is_empty() => status.notes.push(
+                None if store.account_is_known(&end.source.account(), table)? => status.notes.push(
                     "the source's parameters or fields changed since the last run: nothing is covered under the new ones".into(),
                 ),
                 None => {}
@@ -151,7 +152,7 @@ fn read_slices(status: &mut PipelineStatus, store: &Store, plan: &Plan) -> Resul
             slices
         }
     };
-    let done = store.done_slices(&status.name)?;
+    let done = store.done_slices(&status.name, None)?;
     status.slices = slices.len() as u64;
     status.rows = slices.iter().map(|row: &SliceRow| row.seal.staged).sum();
     status.slices_to_deliver = slices.iter().filter(|row| !done.contains(&row.slice)).count() as u64;

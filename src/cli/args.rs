@@ -208,9 +208,6 @@ pub struct Run {
     pub pipeline: String,
     #[command(flatten)]
     pub range: Range,
-    /// Deliver while fetching, also for a history
-    #[arg(long)]
-    pub overlap: bool,
 }
 
 #[derive(Debug, Options)]

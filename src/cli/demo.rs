@@ -122,6 +122,6 @@ fn closing(done: &Report, differences: &[String], place: &Path, root: &Path) -> 
     text.push_str("\nlook at one trade:    ");
     text.push_str(&format!("cargo run --release -- --data {place} trace {}", example.unwrap_or("KEY")));
     text.push_str(&format!("\nask the staged data:  cargo run --release -- --data {place} sql \"SELECT shopName, count(*) FROM trade GROUP BY shopName\""));
-    text.push_str("\nthe same again:       cargo run --release -- demo     (delivers nothing twice)");
+    text.push_str("\nthe same again:       the command you typed; it delivers nothing twice");
     text
 }

@@ -104,7 +104,7 @@ fn meaning(state: State) -> &'static str {
         State::Present => "there already, proven ours",
         State::Unchanged => "delivered before, the same",
         State::Stale => "an older version than the one delivered",
-        State::Changed => "delivered before with other content; not sent (on_change = report)",
+        State::Changed => "delivered before with other content; not sent again",
         State::Blocked => "refused before sending",
         State::Rejected => "refused by the target",
         State::Unknown => "may or may not be there; the next run asks first",

@@ -10,7 +10,8 @@ use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::expr::Lambda;
-use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{Distinct, Expr, Join, LogicalPlan, Operator};
 use std::collections::BTreeSet;
 
 /// What staging has and what the vendor is asked for.
@@ -167,6 +168,9 @@ pub fn check_scope(plan: &LogicalPlan, source: &Source, faults: &mut Faults) -> 
     let cure = format!("add _rid or {} to it, or set scope = \"all\" in [mapping]", source.key);
     let one_record = |exprs: &[Expr]| exprs.iter().any(|e| is_identity(e, source.key));
     plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Join(join) = node {
+            check_join(join, source, faults)?;
+        }
         let what = match node {
             LogicalPlan::Aggregate(a) if !one_record(&a.group_expr) => Some("the aggregate's GROUP BY"),
             LogicalPlan::Distinct(Distinct::All(input)) => {
@@ -190,6 +194,38 @@ pub fn check_scope(plan: &LogicalPlan, source: &Source, faults: &mut Faults) -> 
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
+    Ok(())
+}
+
+/// Does a plan read a table that a run narrows to the records it touches?
+fn reads_narrowed(plan: &LogicalPlan, source: &Source) -> Result<bool> {
+    let narrowed = |table: &str| table == source.main_table || source.flattened(table).is_some();
+    let mut reads = false;
+    plan.apply_with_subqueries(|node| {
+        reads |= matches!(node, LogicalPlan::TableScan(scan) if narrowed(scan.table_name.table()));
+        Ok(if reads { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(reads)
+}
+
+/// Fault: records joined to other records, of which a run sees only those it touches.
+fn check_join(join: &Join, source: &Source, faults: &mut Faults) -> Result<()> {
+    let same_record = |(l, r): &(Expr, Expr)| is_identity(l, source.key) && is_identity(r, source.key);
+    let by_filter = join.filter.iter().flat_map(|f| split_conjunction(f)).any(|part| match part {
+        Expr::BinaryExpr(b) if b.op == Operator::Eq => {
+            is_identity(&b.left, source.key) && is_identity(&b.right, source.key)
+        }
+        _ => false,
+    });
+    if by_filter || join.on.iter().any(same_record) {
+        return Ok(());
+    }
+    if reads_narrowed(&join.left, source)? && reads_narrowed(&join.right, source)? {
+        let main = source.main_table;
+        let message = format!("{main} is joined to other records of {main}, but a run shows only those it touches");
+        let hint = format!("join ON _rid or {}, join {main}_history, or set scope = \"all\" in [mapping]", source.key);
+        faults.add(super::fault::Place::WHOLE, message, hint);
+    }
     Ok(())
 }
 

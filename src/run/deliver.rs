@@ -5,14 +5,14 @@
 
 use crate::base::clock::{parse_wall, wall};
 use crate::base::lifecycle::State;
-use crate::base::record::{Mapped, Rid, SliceNo};
+use crate::base::record::{DocKey, Mapped, Reason, Rid, SliceNo};
 use crate::base::{Error, Fault, Kind, Result};
 use crate::config::model::Scope;
 use crate::exchange::ExchangeWriter;
 use crate::mapping::Mapping;
 use crate::run::plan::Plan;
 use crate::run::report::Report;
-use crate::run::{Context, Event, Select, sinks, stamp};
+use crate::run::{Context, Event, Select, sinks};
 use crate::sink::driver::{self, Chunk, Delivered, Delivery, Ends, Options};
 use crate::sink::{Found, Sink};
 use crate::staging::{self, Newest, RowSet, SliceFile, StagedTables};
@@ -25,6 +25,8 @@ use tokio::sync::mpsc::Sender;
 
 /// Records mapped at once. Two chunks are under way at a time: one being mapped, one being delivered.
 const CHUNK_ROWS: usize = 4096;
+/// Settled documents that a target is asked about before a delivery.
+const SAMPLE: u32 = 20;
 
 /// Maps and delivers what `select` names.
 pub async fn deliver(context: &mut Context<'_>, select: &Select, report: &mut Report) -> Result<()> {
@@ -34,7 +36,8 @@ pub async fn deliver(context: &mut Context<'_>, select: &Select, report: &mut Re
     report.delivered = true;
     report.target = Some(sink.target().to_string());
     let target = context.store.target(sink.target())?;
-    let slices = plan_slices(context, select)?;
+    still_there(context, &*sink, target).await?;
+    let slices = plan_slices(context, select, target)?;
     let files = typed_files(context, &slices.all)?;
     let newest = rows_to_map(context, select, &slices, &files, target)?;
     staging::verify(&files, &newest.rows)?;
@@ -46,8 +49,13 @@ pub async fn deliver(context: &mut Context<'_>, select: &Select, report: &mut Re
     let delivery = Delivery { pipeline: plan.pipeline.name.clone(), run: context.run, target, mapping: mapping_id };
     let producer = Producer::new(plan, mapping, tables, select);
     let before = context.store.in_doubt(target)?;
-    let (done, producer) = flow(context, &sink, &delivery, select, newest.rows.clone(), producer).await?;
-    enter(report, &done, &producer);
+    let (done, produced) = flow(context, &sink, &delivery, select, newest.rows.clone(), producer).await?;
+    enter(report, &done);
+    // What was delivered before the mapping failed is in the report; then the failure ends the run.
+    let producer = produced?;
+    for ((table, key), count) in &producer.mapping.misses().by_value {
+        *report.misses.entry(format!("{table}: {key}")).or_default() += count;
+    }
     if let Some(error) = &done.failure {
         report.fail(error);
         return Ok(());
@@ -58,13 +66,37 @@ pub async fn deliver(context: &mut Context<'_>, select: &Select, report: &mut Re
         return Ok(());
     }
     report.complete = done.complete;
-    if !done.complete || select.key.is_some() {
+    if let Some(key) = &select.key {
+        return if done.documents > 0 { Ok(()) } else { Err(no_such_document(&plan.pipeline.name, key)) };
+    }
+    if !done.complete {
         return Ok(());
     }
+    // Counted from the staged files, not from what came out of the mapping: a chunk that got lost breaks the balance.
+    report.balance.in_scope = newest.rows.len() as u64;
     report.settled_before = settle_leftovers(context, &*sink, &delivery, before.iter().map(|e| e.key.as_str())).await?;
     report.withdrawn = withdraw(context, &delivery, &newest.superseded)?;
     context.store.keep_notes_of(&plan.pipeline.name, |rid| !newest.superseded.contains(rid))?;
-    context.store.mark_done(&plan.pipeline.name, &slices.touched)
+    context.store.mark_done(&plan.pipeline.name, target, &slices.touched)
+}
+
+fn no_such_document(pipeline: &str, key: &str) -> Error {
+    Error::usage(format!("no staged record makes a document with the key {key}"))
+        .hint(format!("look at the keys with: dukou preview {pipeline}"))
+}
+
+/// A target that was dropped or restored from an old backup must not look delivered: some of what the ledger says is there
+/// is asked for.
+async fn still_there(context: &Context<'_>, sink: &dyn Sink, target: TargetId) -> Result<()> {
+    let keys = context.store.sample_of_settled(target, SAMPLE)?;
+    let keys: Vec<DocKey> = keys.iter().filter_map(|key| DocKey::new(key).ok()).collect();
+    let found = sink.find(&keys).await.map_err(sinks::at_sink)?;
+    let gone = keys.iter().zip(&found).find(|(_, found)| **found == Found::Missing);
+    let Some((key, _)) = gone else { return Ok(()) };
+    Err(Error::conflict(format!("{}: {key} was delivered, but the target does not know it any more", sink.target())).hint(
+        "was the target dropped, emptied or restored? Restore it; or, to deliver everything anew, begin a new workspace \
+         with --data",
+    ))
 }
 
 /// The slices of a run: all that SQL sees, and those whose keys are to be mapped.
@@ -73,14 +105,16 @@ pub(super) struct Slices {
     touched: Vec<SliceNo>,
 }
 
-pub(super) fn plan_slices(context: &Context<'_>, select: &Select) -> Result<Slices> {
+pub(super) fn plan_slices(context: &mut Context<'_>, select: &Select, target: TargetId) -> Result<Slices> {
     let plan = context.plan;
-    let account = plan.source()?.source.account();
-    let all = context.store.slices(&account, plan.def.name())?;
+    let source = plan.source()?.source;
+    // Slices that were asked for with other parameters or fields answer another question: they are not this pipeline's.
+    let (id, _) = context.store.source(&source.account(), plan.def.name(), &source.fingerprint())?;
+    let all = context.store.slices_of(id)?;
     if all.is_empty() {
         context.progress.hear(Event::Note("nothing is staged for this pipeline yet".into()));
     }
-    let done = context.store.done_slices(&plan.pipeline.name)?;
+    let done = context.store.done_slices(&plan.pipeline.name, Some(target))?;
     let everything = select.remap || select.key.is_some();
     let in_range = |row: &SliceRow| match (select.range, &row.ask.window) {
         (Some((from, to)), Some((a, b))) => parse_wall(a).zip(parse_wall(b)).is_some_and(|(a, b)| a <= to && from <= b),
@@ -129,7 +163,8 @@ pub(super) fn rows_to_map(
     touched.extend(doubtful.iter().map(|entry| entry.rid.slice()));
     let whole = context.plan.pipeline.mapping.scope == Scope::All || select.key.is_some();
     let mut newest = staging::newest(files, if whole { None } else { Some(&touched) }, &source.key, &source.version)?;
-    if let Some(key) = &select.key {
+    let aggregates = context.plan.pipeline.mapping.scope == Scope::All;
+    if let Some(key) = select.key.as_ref().filter(|_| !aggregates) {
         // Most document keys are the record's key; for others every record is mapped and the one document picked out.
         let named = staging::find_key(files, &source.key, key)?;
         if !named.is_empty() {
@@ -227,7 +262,7 @@ async fn flow(
     select: &Select,
     rows: RowSet,
     producer: Producer,
-) -> Result<(Delivered, Producer)> {
+) -> Result<(Delivered, Result<Producer>)> {
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     let mut producing = tokio::task::JoinSet::new();
     producing.spawn(producer.produce(rows, sender));
@@ -247,7 +282,7 @@ async fn flow(
     let joined = producing.join_next().await;
     exchange.finish()?;
     let producer = match joined {
-        Some(joined) => joined.map_err(|e| Error::bug(format!("the mapping task ended abnormally: {e}")))??,
+        Some(joined) => joined.map_err(|e| Error::bug(format!("the mapping task ended abnormally: {e}")))?,
         None => return Err(Error::bug("the mapping task was lost")),
     };
     Ok((done?, producer))
@@ -262,15 +297,12 @@ fn progress_of(done: &Delivered) -> Event {
     }
 }
 
-fn enter(report: &mut Report, done: &Delivered, producer: &Producer) {
+fn enter(report: &mut Report, done: &Delivered) {
     report.balance.in_scope = done.in_scope;
     report.balance.mapped_rows = done.mapped_rows;
     report.balance.unmapped = done.unmapped;
     report.balance.documents = done.documents;
     report.balance.states = done.states.clone();
-    for ((table, key), count) in &producer.mapping.misses().by_value {
-        *report.misses.entry(format!("{table}: {key}")).or_default() += count;
-    }
 }
 
 /// Documents in doubt before this run that no record made again: ask what is there. Gives (there, not there).
@@ -287,45 +319,59 @@ async fn settle_leftovers(
     for group in left.chunks(500) {
         let keys: Vec<_> = group
             .iter()
-            .map(|e| crate::base::record::DocKey::new(&e.key))
+            .map(|e| DocKey::new(&e.key))
             .collect::<Result<_, _>>()
             .map_err(|reason| Error::bug(format!("a key in the ledger is none: {reason}")))?;
         let found = sink.find(&keys).await.map_err(sinks::at_sink)?;
         let writes: Vec<Write> = group
             .iter()
             .zip(found)
-            .map(|(entry, found)| match found {
-                Found::There { remote, state, .. } => {
-                    there += 1;
-                    Write::Settle { key: entry.key.clone(), state, remote, reason: None }
-                }
-                Found::Missing => {
-                    missing += 1;
-                    Write::Forget { key: entry.key.clone() }
-                }
+            .map(|(entry, found)| {
+                let (state, remote, reason) = match found {
+                    Found::There { remote, state, digest } if digest.is_none_or(|d| d == entry.delivered.digest) => {
+                        there += 1;
+                        (state, remote, None)
+                    }
+                    Found::There { remote, .. } => (State::Conflict, remote, Some(other_content())),
+                    // Not forgotten: another pipeline may make it, and until one does somebody has to know.
+                    Found::Missing => {
+                        missing += 1;
+                        (State::Unknown, None, Some(not_there()))
+                    }
+                };
+                Write::Settle { key: entry.key.clone(), state, remote, reason }
             })
             .collect();
-        let now = stamp(context.clock.now());
-        context.store.record(delivery.target, delivery.mapping, delivery.run, &now, &writes)?;
+        context.store.record(delivery.target, delivery.mapping, delivery.run, &writes)?;
     }
     Ok((there, missing))
 }
 
-/// Documents whose record has a newer version that made no document: they stay in the target and are reported.
+fn other_content() -> Reason {
+    Reason::new("other content", "another document stands in the target under this key")
+}
+
+fn not_there() -> Reason {
+    Reason::new(
+        "not sent",
+        "the target does not have it, and no record of this run makes it; run the pipeline that does",
+    )
+}
+
+/// Documents whose record makes none any more, in a newer version or by another mapping: they stay in the target and are
+/// reported.
 fn withdraw(context: &mut Context<'_>, delivery: &Delivery, superseded: &RowSet) -> Result<u64> {
-    if superseded.is_empty() {
-        return Ok(0);
+    let mut gone = context.store.delivered_but_left_out(delivery.target, &delivery.pipeline, delivery.run)?;
+    if !superseded.is_empty() {
+        gone.extend(context.store.delivered_from(delivery.target, |rid| superseded.contains(rid))?);
     }
-    let gone = context.store.delivered_from(delivery.target, |rid| superseded.contains(rid))?;
-    let reason = || {
-        let text = "the newest version of the record makes no document any more";
-        Some(crate::base::record::Reason::new("withdrawn", text))
-    };
+    gone.sort();
+    gone.dedup();
+    let reason = || Some(Reason::new("withdrawn", "the newest version of the record makes no document any more"));
     let writes: Vec<Write> = gone
         .into_iter()
         .map(|key| Write::Settle { key, state: State::Withdrawn, remote: None, reason: reason() })
         .collect();
-    let now = stamp(context.clock.now());
-    context.store.record(delivery.target, delivery.mapping, delivery.run, &now, &writes)?;
+    context.store.record(delivery.target, delivery.mapping, delivery.run, &writes)?;
     Ok(writes.len() as u64)
 }

@@ -1,6 +1,7 @@
 //! A delivery without sending: what every document is to its target, from the ledger alone.
 //!
-//! Takes what a delivery takes, gives the report it would begin with. Nothing is sent, noted or marked; documents that would
+//! Takes what a delivery takes, gives the report it would begin with. Nothing is sent and no mark is moved (a slice staged under an
+//! older DDL is typed anew, as a delivery would); documents that would
 //! be sent are counted as `mapped`, those the target would first be asked about as `unknown`.
 
 use crate::base::clock::Clock;
@@ -28,7 +29,7 @@ pub async fn dry_run(plan: &Plan, select: &Select, clock: &dyn Clock) -> Result<
     report.target = Some(sink.target().to_string());
     let stop = AtomicBool::new(false);
     let mut context = Context { plan, store: &mut store, run: 0, clock, progress: &Silent, stop: &stop };
-    let slices = plan_slices(&context, select)?;
+    let slices = plan_slices(&mut context, select, target)?;
     let files = typed_files(&mut context, &slices.all)?;
     let newest = rows_to_map(&context, select, &slices, &files, target)?;
     let tables = StagedTables::new(&plan.def, &files, &plan.pipeline.source.key, &plan.pipeline.source.version)?;

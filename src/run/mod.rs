@@ -130,7 +130,7 @@ pub async fn execute(
         check::ready(plan).await?;
     }
     let mut store = Store::open(&plan.workspace)?;
-    clean_up(plan, &mut store)?;
+    clean_up(plan, &mut store, progress)?;
     let run = store.begin_run(&plan.pipeline.name, &order.command, &stamp(clock.now()))?;
     let mut report = Report::new(plan, run, &order.command);
     let mut context = Context { plan, store: &mut store, run, clock, progress, stop };
@@ -167,12 +167,23 @@ async fn steps(context: &mut Context<'_>, order: &Order, report: &mut Report) ->
 }
 
 /// What a dead run may have left: open slices, files nobody committed.
-fn clean_up(plan: &Plan, store: &mut Store) -> Result<()> {
+fn clean_up(plan: &Plan, store: &mut Store, progress: &dyn Progress) -> Result<()> {
     store.drop_open_slices()?;
     let dir = plan.workspace.staging(plan.def.name());
     plan.workspace.make(&dir)?;
     plan.workspace.make(&plan.workspace.exchange())?;
-    let known = store.slices_of_table(plan.def.name())?.into_iter().map(|s| s.seal.file).collect();
+    let known: std::collections::HashSet<String> =
+        store.slices_of_table(plan.def.name())?.into_iter().map(|s| s.seal.file).collect();
+    if known.is_empty() && crate::staging::holds_slices(&dir)? {
+        // A state store that knows nothing must not cost what was fetched: the files are set aside, not removed.
+        let aside = dir.with_extension(format!("lost-{}", chrono::Utc::now().format("%Y%m%d%H%M%S")));
+        std::fs::rename(&dir, &aside).map_err(|e| crate::base::Error::io(&dir, &e))?;
+        plan.workspace.make(&dir)?;
+        progress.hear(Event::Note(format!(
+            "the state store knows none of the staged files (was state.db lost?): they were set aside in {}",
+            aside.display()
+        )));
+    }
     crate::staging::remove_orphans(&dir, &known)?;
     Ok(())
 }

@@ -27,8 +27,8 @@ pub struct Preview {
 pub async fn preview(plan: &Plan, limit: usize, key: Option<&str>, now: DateTime<Utc>) -> Result<Preview> {
     let source = &plan.pipeline.source;
     let store = Store::open_to_read(&plan.workspace)?.ok_or_else(|| nothing_staged(plan))?;
-    let account = plan.source()?.source.account();
-    let slices = store.slices(&account, plan.def.name())?;
+    let source_id = store.known_source(&plan.source()?.source.fingerprint())?;
+    let slices = source_id.map(|id| store.slices_of(id)).transpose()?.unwrap_or_default();
     if slices.is_empty() {
         return Err(nothing_staged(plan));
     }

@@ -91,6 +91,8 @@ pub struct Report {
     pub ledger: Tally,
     /// Rows the mapping has left out that still stand.
     pub open_unmapped: u64,
+    /// Values of the key or version field that did not fit: which record is the newest is then a guess.
+    pub identity_misfits: u64,
     pub failure: Option<Error>,
     pub breaches: Vec<String>,
     pub elapsed: Duration,
@@ -114,6 +116,7 @@ impl Report {
             causes: Vec::new(),
             ledger: Tally::default(),
             open_unmapped: 0,
+            identity_misfits: 0,
             failure: None,
             breaches: Vec::new(),
             elapsed: Duration::ZERO,
@@ -134,6 +137,9 @@ impl Report {
             let target = self.target.as_deref().map(|t| store.known_target(t)).transpose()?.flatten();
             self.read_open(store, plan, target)?;
         }
+        let source = &plan.pipeline.source;
+        let identifies = |r: &&FieldRemark| r.field == source.key || r.field == source.version;
+        self.identity_misfits = self.staged.misfits.iter().filter(identifies).map(|r| r.count).sum();
         self.breaches = self.balance.breaches();
         self.exit_code = self.decide();
         Ok(())
@@ -172,7 +178,7 @@ impl Report {
             return 4;
         }
         let attention = self.balance.states.needing_attention() + self.ledger.needing_attention();
-        u8::from(attention > 0 || self.open() > 0)
+        u8::from(attention > 0 || self.open() > 0 || self.identity_misfits > 0)
     }
 
     /// The report for programs and for the state store.

@@ -23,6 +23,8 @@ use std::time::Instant;
 const PAGES_AHEAD: usize = 2;
 /// Pulls of one window before it is halved.
 const PULLS_BEFORE_SPLIT: u32 = 2;
+/// No vendor answers a clock that is further off.
+const SKEW_MINUTES: i64 = 15;
 /// Rounds of catching up after a history on modified time.
 const CATCH_UP_ROUNDS: u32 = 10;
 
@@ -39,7 +41,7 @@ pub async fn stage(context: &mut Context<'_>, pull: &Pull, staged: &mut Staged) 
                 .into(),
         ));
     }
-    let mut stager = Stager { context, end, id, account, vendor_ahead: Duration::zero(), staged };
+    let mut stager = Stager { context, end, id, vendor_ahead: Duration::zero(), staged };
     match pull {
         Pull::Incremental { from } => stager.incremental(*from).await,
         Pull::History { from, to } => stager.history(*from, *to).await,
@@ -51,7 +53,6 @@ struct Stager<'a, 'c> {
     context: &'a mut Context<'c>,
     end: SourceEnd,
     id: SourceId,
-    account: String,
     /// The vendor's clock minus ours, as last seen.
     vendor_ahead: Duration,
     staged: &'a mut Staged,
@@ -73,12 +74,17 @@ impl Stager<'_, '_> {
     /// After a history on a time that stands still, the first incremental run takes up what was modified since it began.
     fn since_campaign(&self) -> Result<Option<Wall>> {
         let Some(started) = self.context.store.campaign_started(self.id)? else { return Ok(None) };
-        let at = DateTime::parse_from_rfc3339(&started)
-            .map_err(|e| Error::bug(format!("a run's beginning is no time ({started}): {e}")))?;
         let overlap = Duration::from_std(self.context.plan.pipeline.source.window.overlap).unwrap_or(Duration::zero());
-        let from = wall(at.to_utc()) - overlap;
+        let from = self.wall_of_run(&started)? - overlap;
         self.context.progress.hear(Event::Note(format!("continuing from the beginning of the history: {from}")));
         Ok(Some(from))
+    }
+
+    /// A time of the state store on the vendor's clock, early enough whatever skew the vendor let pass.
+    fn wall_of_run(&self, stamp: &str) -> Result<Wall> {
+        let at = DateTime::parse_from_rfc3339(stamp)
+            .map_err(|e| Error::bug(format!("a time of the state store is none ({stamp}): {e}")))?;
+        Ok(wall(at.to_utc()) - Duration::minutes(SKEW_MINUTES))
     }
 
     async fn history(&mut self, from: Wall, to: Wall) -> Result<()> {
@@ -95,9 +101,20 @@ impl Stager<'_, '_> {
         let asks = slices::plan_history(range, &source.window, max, source.history.as_ref(), self.vendor_now())?;
         let asks = self.not_covered(asks)?;
         let on_modified = source.history.is_none();
-        let fetched = !asks.is_empty();
         self.pull_all(asks).await?;
-        if !on_modified || !fetched {
+        if on_modified { self.catch_up(range).await } else { Ok(()) }
+    }
+
+    /// Ends a campaign on modified time, whichever of its runs began it: everything modified since then is fetched too.
+    async fn catch_up(&mut self, range: Interval) -> Result<()> {
+        let text = |w: Wall| w.format(WALL_FORMAT).to_string();
+        let name = axis_name(&Axis::Modified);
+        let sealed = self.context.store.sealed_within(self.id, &name, &text(range.from), &text(range.to))?;
+        let Some((began, last_sealed)) = sealed else { return Ok(()) };
+        let (began, last_sealed) = (self.wall_of_run(&began)?, self.wall_of_run(&last_sealed)?);
+        let overlap = Duration::from_std(self.context.plan.pipeline.source.window.overlap).unwrap_or(Duration::zero());
+        if last_sealed <= began || self.coverage(&Axis::Modified)?.covers(Interval::new(began - overlap, last_sealed)?)
+        {
             return Ok(());
         }
         // Records that were modified meanwhile have left their slice: fetch them where they went, until nothing new comes.
@@ -105,6 +122,7 @@ impl Stager<'_, '_> {
             let before = self.staged.staged;
             let window = &self.context.plan.pipeline.source.window;
             let asks = slices::catch_up(began, window, self.end.source.max_window(), self.vendor_now())?;
+            let asks = self.not_covered(asks)?;
             self.pull_all(asks).await?;
             if self.staged.staged == before {
                 return Ok(());
@@ -240,7 +258,7 @@ impl Stager<'_, '_> {
             let Some(sealed) = interval(row) else { return false };
             row.ask.axis.split('/').next() == Some(family) && sealed.from <= *to && *from <= sealed.to
         };
-        let rows = self.context.store.slices(&self.account, self.context.plan.def.name())?;
+        let rows = self.context.store.slices_of(self.id)?;
         let files: Vec<_> = rows.iter().filter(|row| touches(row)).map(|r| self.context.plan.slice_path(r)).collect();
         TwinSet::load(&files)
     }

@@ -282,10 +282,12 @@ impl Vendor for Jackyun {
         Answer::empty(failure(code::RATE, "服务限流，请稍后再试"))
     }
 
-    fn inspect(&self, path: &str) -> Option<Vec<u8>> {
+    fn inspect(&self, path: &str) -> Option<Bytes> {
         match path.split_once('/') {
-            None if path == "truth" => Some(self.truth().to_json().to_string().into_bytes()),
-            Some(("trade", no)) => self.trade_json(no),
+            None if path == "truth" => Some(self.truth().to_json().to_string().into()),
+            Some(("trade", no)) => self.trade_json(no).map(Bytes::from),
+            // Pages as they lie in memory: to see how fast they can be served.
+            Some(("page", number)) => self.fast.as_ref()?.numbered(number.parse().ok()?),
             _ => None,
         }
     }

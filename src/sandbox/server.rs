@@ -70,7 +70,7 @@ pub trait Vendor: Send + Sync {
     /// Its own way of saying "too fast".
     fn throttled(&self) -> Answer;
     /// What `GET /sandbox/<path>` shows of it, as JSON text.
-    fn inspect(&self, path: &str) -> Option<Vec<u8>>;
+    fn inspect(&self, path: &str) -> Option<Bytes>;
 }
 
 /// What all requests share.

@@ -280,7 +280,12 @@ impl Inner {
     fn insert(&self, connection: &Connection, document: &Document) -> Result<String, Refusal> {
         let mut cells = Vec::new();
         self.program.main_row(&document.body, |cell| cells.push(cell)).map_err(Refusal::Document)?;
-        self.run(connection, self.program.main.text(), &cells, 0)?;
+        // No row, no id: what `last_insert_rowid` says then belongs to somebody else.
+        let rows = self.run(connection, self.program.main.text(), &cells, 0)?;
+        if rows != 1 {
+            let text = format!("main_sql changed {rows} rows instead of one, so nothing was written for this document");
+            return Err(Refusal::Document(Reason::new("no row", text)));
+        }
         let main_id = connection.last_insert_rowid();
         for extend in &self.program.extends {
             for line in extend.lines(&document.body).map_err(Refusal::Document)? {
@@ -302,10 +307,10 @@ impl Inner {
         Ok(remote)
     }
 
-    fn run(&self, connection: &Connection, text: &str, cells: &[Cell<'_>], main_id: i64) -> Result<(), Refusal> {
+    fn run(&self, connection: &Connection, text: &str, cells: &[Cell<'_>], main_id: i64) -> Result<usize, Refusal> {
         let params = cells.iter().map(|&cell| Bound { cell, main_id });
         let run = || connection.prepare_cached(text)?.execute(rusqlite::params_from_iter(params));
-        run().map(|_| ()).map_err(|e| match document_fault(&e) {
+        run().map_err(|e| match document_fault(&e) {
             Some(reason) => Refusal::Document(reason),
             None => Refusal::All(self.failed(&e, "writing")),
         })

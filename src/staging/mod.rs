@@ -30,7 +30,7 @@ pub use schema::TableDef;
 pub use scope::{Newest, RowSet, SliceFile, newest, row_versions, verify};
 pub use tables::StagedTables;
 pub use tally::FieldCount;
-pub use writer::{PageStats, SliceWriter, StagedSlice, TwinSet, checksum, remove_orphans};
+pub use writer::{PageStats, SliceWriter, StagedSlice, TwinSet, checksum, holds_slices, remove_orphans};
 
 #[cfg(test)]
 mod tests;

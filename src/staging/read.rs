@@ -59,7 +59,7 @@ pub(super) fn io_error(path: &Path, error: ParquetError) -> Error {
         return Error::io(path, io);
     }
     Error::local(format!("{}: {error}", path.display()))
-        .hint("a staged file is damaged: remove it and stage its slice again")
+        .hint("a staged file is damaged: restore it from a backup, or begin a new workspace with --data")
 }
 
 /// Opens a file for reading; `rows` (ascending, apart) limits it to those row ranges.
@@ -124,7 +124,8 @@ pub(super) fn read_hashes(path: &Path, mut take: impl FnMut(u64)) -> Result<()> 
 /// A column of a batch by name.
 pub(super) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
     batch.column_by_name(name).ok_or_else(|| {
-        Error::local(format!("a staged file has no column {name}")).hint("remove the file and stage its slice again")
+        Error::local(format!("a staged file has no column {name}"))
+            .hint("restore the file from a backup, or begin a new workspace with --data")
     })
 }
 
@@ -139,7 +140,8 @@ pub(super) fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a String
 }
 
 pub(super) fn wrong_type(name: &str, found: &DataType) -> Error {
-    Error::local(format!("column {name} of a staged file is {found}")).hint("remove the file and stage its slice again")
+    Error::local(format!("column {name} of a staged file is {found}"))
+        .hint("restore the file from a backup, or begin a new workspace with --data")
 }
 
 /// A staged row as the auditor sees it.

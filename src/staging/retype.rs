@@ -21,14 +21,14 @@ pub fn retype(old: &SliceFile, def: &TableDef, key: &str, version: &str) -> Resu
     each_row(&old.path, None, |row| {
         if row.rid.row() != expected || row.slice != old.slice {
             return Err(Error::local(format!("{}: row {expected} has id {}", old.path.display(), row.rid))
-                .hint("the file is damaged: remove it and stage its slice again"));
+                .hint("the file is damaged: restore it from a backup, or begin a new workspace with --data"));
         }
         expected += 1;
         writer.push(&row.raw, row.page, row.fetched_at, xxh3_64(row.raw.as_bytes()))
     })?;
     if expected != old.rows {
         return Err(Error::local(format!("{}: {expected} rows, {} were committed", old.path.display(), old.rows))
-            .hint("the file is damaged: remove it and stage its slice again"));
+            .hint("the file is damaged: restore it from a backup, or begin a new workspace with --data"));
     }
     writer.finish(0)
 }

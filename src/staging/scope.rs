@@ -251,11 +251,6 @@ impl RowSet {
         })
     }
 
-    /// The rows that are not in `other`.
-    pub fn difference(&self, other: &RowSet) -> RowSet {
-        self.iter().filter(|rid| !other.contains(*rid)).collect()
-    }
-
     /// The rows of one slice as ranges, ascending and apart.
     pub fn ranges(&self, slice: SliceNo) -> Vec<Range<usize>> {
         let mut ranges: Vec<Range<usize>> = Vec::new();
@@ -310,6 +305,5 @@ mod tests {
         assert!(chunks.iter().flat_map(RowSet::iter).eq(rows.iter()));
         let from_ranges = (1..4).flat_map(|s| rows.ranges(s).into_iter().flatten().map(move |r| Rid::new(s, r as u32)));
         assert!(from_ranges.eq(rows.iter()));
-        assert_eq!(rows.difference(&chunks[0]).len(), rows.len() - 100);
     }
 }

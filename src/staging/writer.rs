@@ -340,6 +340,15 @@ pub fn remove_orphans(dir: &Path, known: &HashSet<String>) -> Result<Vec<PathBuf
     Ok(removed)
 }
 
+/// Does a folder hold finished slices?
+pub fn holds_slices(dir: &Path) -> Result<bool> {
+    match std::fs::read_dir(dir) {
+        Ok(mut entries) => Ok(entries.any(|e| e.is_ok_and(|e| e.file_name().to_str().is_some_and(is_slice)))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Error::io(dir, &e)),
+    }
+}
+
 /// `.tmp-<process>-<table>-<slice>.parquet`
 fn is_temporary(name: &str) -> bool {
     let rest = name.strip_prefix(TEMPORARY).and_then(|rest| rest.split_once('-'));

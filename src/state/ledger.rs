@@ -2,7 +2,7 @@
 //!
 //! Takes intents and outcomes, a batch at a time; gives entries back. Identity = (target, key); the pipeline's name plays no part.
 
-use crate::base::lifecycle::{Delivered, State, Tally};
+use crate::base::lifecycle::{ALL, Delivered, State, Tally};
 use crate::base::record::{Reason, Rid};
 use crate::base::value::Digest;
 use crate::base::{Error, Result};
@@ -42,8 +42,6 @@ pub enum Write {
         remote: Option<String>,
         reason: Option<Reason>,
     },
-    /// Not in the target, and no record makes it any more.
-    Forget { key: String },
 }
 
 impl Write {
@@ -136,29 +134,39 @@ impl Store {
         Ok(keys)
     }
 
+    /// Some keys of settled deliveries: the first and the last.
+    pub fn sample_of_settled(&self, target: TargetId, keys: u32) -> Result<Vec<String>> {
+        let half = "SELECT key FROM (SELECT key FROM delivery WHERE target_id = ?1 AND state IN (7, 8) ORDER BY key";
+        let sql = format!("{half} LIMIT ?2) UNION {half} DESC LIMIT ?2)");
+        let mut statement = self.connection().prepare(&sql).map_err(failed)?;
+        statement.query_map(params![target.0, keys / 2], |row| row.get(0)).and_then(Iterator::collect).map_err(failed)
+    }
+
+    /// Keys of settled deliveries whose row a run has blocked or left out.
+    pub fn delivered_but_left_out(&self, target: TargetId, pipeline: &str, run: i64) -> Result<Vec<String>> {
+        let sql = "SELECT key FROM delivery WHERE target_id = ?1 AND state IN (7, 8) AND rid IN (
+                     SELECT rid FROM unmapped WHERE pipeline = ?2 AND run_id = ?3
+                     UNION ALL SELECT rid FROM blocked WHERE pipeline = ?2 AND run_id = ?3)";
+        let mut statement = self.connection().prepare(sql).map_err(failed)?;
+        statement
+            .query_map(params![target.0, pipeline, run], |row| row.get(0))
+            .and_then(Iterator::collect)
+            .map_err(failed)
+    }
+
     /// Writes a batch; durable when this returns.
-    pub fn record(&mut self, target: TargetId, mapping: i64, run: i64, now: &str, writes: &[Write]) -> Result<()> {
+    pub fn record(&mut self, target: TargetId, mapping: i64, run: i64, writes: &[Write]) -> Result<()> {
         if writes.is_empty() {
             return Ok(());
         }
-        let sends = writes.iter().any(|w| matches!(w, Write::Intend { .. }));
         self.transaction(|t| {
             let has_reasons =
                 t.query_row("SELECT EXISTS (SELECT 1 FROM reason WHERE target_id = ?1)", [target.0], |row| row.get(0))?;
             let has_reasons = has_reasons || writes.iter().any(Write::explains);
             let stamp = Stamp { target, mapping, run, has_reasons };
             writes.iter().try_for_each(|write| stamp.apply(t, write))?;
-            if sends {
-                t.execute("UPDATE target SET last_sent_at = ?2 WHERE id = ?1", params![target.0, now])?;
-            }
             Ok(())
         })
-    }
-
-    /// When something was last sent to this target.
-    pub fn last_sent_at(&self, target: TargetId) -> Result<Option<String>> {
-        let sql = "SELECT last_sent_at FROM target WHERE id = ?1";
-        self.connection().query_row(sql, [target.0], |row| row.get(0)).map_err(failed)
     }
 
     /// All deliveries of a target by state.
@@ -337,16 +345,15 @@ impl Stamp {
                 self.explain(t, key, reason.as_ref())
             }
             Write::Settle { key, state, remote, reason } => {
-                t.prepare_cached(
-                    "UPDATE delivery SET state = ?3, remote = coalesce(?4, remote) WHERE target_id = ?1 AND key = ?2",
-                )?
-                .execute(params![self.target.0, key, state.code(), remote])?;
+                let changed = t
+                    .prepare_cached(&format!(
+                        "UPDATE delivery SET state = ?3, remote = coalesce(?4, remote)
+                         WHERE target_id = ?1 AND key = ?2 AND state IN ({})",
+                        codes_before(*state)
+                    ))?
+                    .execute(params![self.target.0, key, state.code(), remote])?;
+                allowed(changed, key, *state)?;
                 self.explain(t, key, reason.as_ref())
-            }
-            Write::Forget { key } => {
-                t.prepare_cached("DELETE FROM delivery WHERE target_id = ?1 AND key = ?2")?
-                    .execute(params![self.target.0, key])?;
-                self.explain(t, key, None)
             }
         }
     }
@@ -362,12 +369,28 @@ impl Stamp {
         rid: Rid,
         remote: Option<&str>,
     ) -> rusqlite::Result<()> {
-        t.prepare_cached(
-            "INSERT OR REPLACE INTO delivery (target_id, key, digest, state, version, rid, remote, mapping_id, run_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?
-        .execute(params![self.target.0, key, digest, state.code(), version, rid.0, remote, self.mapping, self.run])
-        .map(drop)
+        let changed = t
+            .prepare_cached(&format!(
+                "INSERT INTO delivery (target_id, key, digest, state, version, rid, remote, mapping_id, run_id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                 ON CONFLICT (target_id, key) DO UPDATE SET digest = excluded.digest, state = excluded.state,
+                   version = excluded.version, rid = excluded.rid, remote = excluded.remote,
+                   mapping_id = excluded.mapping_id, run_id = excluded.run_id
+                 WHERE delivery.state IN ({})",
+                codes_before(state)
+            ))?
+            .execute(params![
+                self.target.0,
+                key,
+                digest,
+                state.code(),
+                version,
+                rid.0,
+                remote,
+                self.mapping,
+                self.run
+            ])?;
+        allowed(changed, key, state)
     }
 
     fn explain(&self, t: &Transaction<'_>, key: &str, reason: Option<&Reason>) -> rusqlite::Result<()> {
@@ -383,6 +406,22 @@ impl Stamp {
                 .execute(params![self.target.0, key]),
         }
         .map(drop)
+    }
+}
+
+/// The states from which `state` may follow, itself included, for an SQL list.
+fn codes_before(state: State) -> String {
+    let codes = ALL.into_iter().filter(|from| from.may_become(state)).map(|from| from.code().to_string());
+    codes.collect::<Vec<_>>().join(",")
+}
+
+/// The lifecycle is kept here, where every change passes: a step that its table does not know undoes the transaction.
+fn allowed(changed: usize, key: &str, state: State) -> rusqlite::Result<()> {
+    match changed {
+        1 => Ok(()),
+        _ => Err(rusqlite::Error::ToSqlConversionFailure(Box::new(Error::bug(format!(
+            "{key} must not become {state} from where it stands"
+        ))))),
     }
 }
 
@@ -402,7 +441,7 @@ mod tests {
             let mut store = Store::open(&workspace).expect("a store");
             let target = store.target("mysql:h/db/t").expect("a target");
             assert!(store.ledger_is_empty(target).expect("an answer"));
-            store.record(target, 1, 1, "now", &[intend("A", 0), intend("B", 1)]).expect("recorded");
+            store.record(target, 1, 1, &[intend("A", 0), intend("B", 1)]).expect("recorded");
         }
         let mut store = Store::open(&workspace).expect("a store");
         let target = store.known_target("mysql:h/db/t").expect("no error").expect("known");
@@ -412,7 +451,7 @@ mod tests {
             Write::Settle { key: "A".into(), state: State::Accepted, remote: Some("41".into()), reason: None },
             Write::Settle { key: "B".into(), state: State::Rejected, remote: None, reason: Some(reason.clone()) },
         ];
-        store.record(target, 1, 1, "now", &writes).expect("recorded");
+        store.record(target, 1, 1, &writes).expect("recorded");
         let found = store.entries(target, ["A", "B", "C"].into_iter()).expect("entries");
         assert_eq!(found[0].as_ref().and_then(|e| e.remote.as_deref()), Some("41"));
         assert_eq!(found[1].as_ref().and_then(|e| e.reason.clone()), Some(reason));

@@ -42,6 +42,13 @@ impl Workspace {
         self.dir.join("exchange")
     }
 
+    /// The folder may have come with a clone, open to everybody: what is in it from now on is for this user only.
+    fn close_to_others(&self) -> Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&self.dir, std::fs::Permissions::from_mode(0o700))
+            .map_err(|e| Error::io(&self.dir, &e))
+    }
+
     /// Makes a folder of the workspace, readable by this user only.
     pub fn make(&self, dir: &Path) -> Result<()> {
         use std::os::unix::fs::DirBuilderExt as _;
@@ -83,6 +90,7 @@ impl Store {
     pub fn open(workspace: &Workspace) -> Result<Self> {
         workspace.make(workspace.dir())?;
         let lock = hold(&workspace.dir().join("lock"))?;
+        workspace.close_to_others()?;
         let connection = Connection::open(workspace.database()).map_err(failed)?;
         prepare(&connection)?;
         migrate(&connection)?;

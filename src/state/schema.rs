@@ -19,7 +19,7 @@ CREATE TABLE run (
 -- One row per thing asked of a vendor. Coverage is derived from its sealed slices: there is no second truth.
 CREATE TABLE source (
   id          INTEGER PRIMARY KEY,
-  account     TEXT NOT NULL,           -- connector, method, host, hashed application key
+  account     TEXT NOT NULL,           -- connector, method, hashed application key
   table_name  TEXT NOT NULL,
   fingerprint TEXT NOT NULL UNIQUE     -- account, method, params, fields
 );
@@ -46,14 +46,14 @@ CREATE TABLE slice (
 CREATE INDEX slice_by_source ON slice (source_id, axis);
 -- Slices whose every row a pipeline has mapped and settled or accounted for.
 CREATE TABLE slice_done (
-  pipeline TEXT NOT NULL,
-  slice_id INTEGER NOT NULL REFERENCES slice(id),
-  PRIMARY KEY (pipeline, slice_id)
+  pipeline  TEXT NOT NULL,
+  target_id INTEGER NOT NULL,            -- a new target gets everything
+  slice_id  INTEGER NOT NULL REFERENCES slice(id),
+  PRIMARY KEY (pipeline, target_id, slice_id)
 ) WITHOUT ROWID;
 CREATE TABLE target (
   id           INTEGER PRIMARY KEY,
-  identity     TEXT NOT NULL UNIQUE,
-  last_sent_at TEXT                    -- no request can be running longer than in_doubt_wait after this
+  identity     TEXT NOT NULL UNIQUE
 );
 CREATE TABLE mapping (
   id     INTEGER PRIMARY KEY,

@@ -2,6 +2,7 @@
 
 use crate::base::Result;
 use crate::base::record::SliceNo;
+use crate::state::ledger::TargetId;
 use crate::state::{Store, failed};
 use rusqlite::{OptionalExtension as _, Row, params};
 use std::collections::BTreeSet;
@@ -140,6 +141,11 @@ impl Store {
         )
     }
 
+    /// Sealed slices that were asked for with the same parameters, in slice order.
+    pub fn slices_of(&self, source: SourceId) -> Result<Vec<SliceRow>> {
+        self.select_slices("WHERE sealed_at IS NOT NULL AND source_id = ?1 ORDER BY id", &[&source.0])
+    }
+
     /// Every sealed slice of a table, of any account: for looking, not for mapping.
     pub fn slices_of_table(&self, table: &str) -> Result<Vec<SliceRow>> {
         self.select_slices(
@@ -174,18 +180,40 @@ impl Store {
         self.connection().query_row(sql, [source.0], |row| row.get(0)).map_err(failed)
     }
 
+    /// When the first run began that sealed a slice of `axis` within a window, and when the last such slice was sealed.
+    pub fn sealed_within(
+        &self,
+        source: SourceId,
+        axis: &str,
+        from: &str,
+        to: &str,
+    ) -> Result<Option<(String, String)>> {
+        let sql = "SELECT min(run.started_at), max(sealed_at) FROM slice JOIN run ON run.id = slice.run_id
+                   WHERE source_id = ?1 AND axis = ?2 AND sealed_at IS NOT NULL AND from_wall < ?4 AND to_wall > ?3";
+        let ends: (Option<String>, Option<String>) = self
+            .connection()
+            .query_row(sql, params![source.0, axis, from, to], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(failed)?;
+        Ok(ends.0.zip(ends.1))
+    }
+
     /// Slices whose rows this pipeline has already accounted for.
-    pub fn done_slices(&self, pipeline: &str) -> Result<BTreeSet<SliceNo>> {
-        let mut statement =
-            self.connection().prepare("SELECT slice_id FROM slice_done WHERE pipeline = ?1").map_err(failed)?;
-        statement.query_map([pipeline], |row| row.get(0)).and_then(Iterator::collect).map_err(failed)
+    /// With no target: for any.
+    pub fn done_slices(&self, pipeline: &str, target: Option<TargetId>) -> Result<BTreeSet<SliceNo>> {
+        let sql = "SELECT slice_id FROM slice_done WHERE pipeline = ?1 AND (?2 IS NULL OR target_id = ?2)";
+        let mut statement = self.connection().prepare(sql).map_err(failed)?;
+        statement
+            .query_map(params![pipeline, target.map(|t| t.0)], |row| row.get(0))
+            .and_then(Iterator::collect)
+            .map_err(failed)
     }
 
     /// Marks slices as accounted for by this pipeline.
-    pub fn mark_done(&mut self, pipeline: &str, slices: &[SliceNo]) -> Result<()> {
+    pub fn mark_done(&mut self, pipeline: &str, target: TargetId, slices: &[SliceNo]) -> Result<()> {
         self.transaction(|t| {
-            let mut insert = t.prepare("INSERT OR IGNORE INTO slice_done (pipeline, slice_id) VALUES (?1, ?2)")?;
-            slices.iter().try_for_each(|slice| insert.execute(params![pipeline, slice]).map(drop))
+            let mut insert =
+                t.prepare("INSERT OR IGNORE INTO slice_done (pipeline, target_id, slice_id) VALUES (?1, ?2, ?3)")?;
+            slices.iter().try_for_each(|slice| insert.execute(params![pipeline, target.0, slice]).map(drop))
         })
     }
 

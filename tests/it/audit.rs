@@ -165,11 +165,11 @@ fn filled() -> Place {
         settle("JY1", State::Accepted, Some("41"), None),
         settle("JY2", State::Rejected, None, Some(too_long)),
     ];
-    store.record(target, mapping, run, "2024-06-07T01:00:05.000Z", &writes).unwrap();
+    store.record(target, mapping, run, &writes).unwrap();
     let no_fee = Reason::new("contract", "totalFee is null").on_field("totalFee");
     let blocked = BlockedRow { rid: rid(2), key: Some("JY3".into()), reason: no_fee, run };
     store.note_rows("trades", run, &[], &[blocked], &[rid(3)]).unwrap();
-    store.mark_done("trades", &[first]).unwrap();
+    store.mark_done("trades", target, &[first]).unwrap();
     plan.workspace.make(&plan.workspace.exchange()).unwrap();
     let mut exchange = ExchangeWriter::new(&plan.workspace.exchange(), run);
     exchange

@@ -62,7 +62,7 @@ fn violations(path: &str, text: &str) -> Vec<String> {
         let opens =
             |line: &&str| line.contains(&format!("{dependency}::")) || line.contains(&format!("use {dependency};"));
         if !doors.iter().any(|door| path.starts_with(door))
-            && let Some(number) = code.iter().position(|line| opens(&line))
+            && let Some(number) = code.iter().position(opens)
         {
             found.push(format!("{path}:{}: {dependency} has other doors: {}", number + 1, doors.join(", ")));
         }

@@ -89,6 +89,11 @@ impl Fast {
         }
     }
 
+    /// A page by its number, from 0.
+    pub fn numbered(&self, number: usize) -> Option<Bytes> {
+        self.pages.get(number).cloned()
+    }
+
     /// The page that answers a query, if it was rendered; shares the memory.
     pub fn page(&self, query: &Query) -> Option<Bytes> {
         let number = match query.scroll.as_deref()? {

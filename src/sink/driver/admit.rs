@@ -93,18 +93,17 @@ impl Loop<'_> {
         let mut missing = Vec::new();
         for ((document, entry), found) in self.find(group).await? {
             match found {
-                Found::Missing => missing.push(document),
+                Found::Missing => missing.push((document, entry)),
                 Found::There { remote, state, digest } => self.adopt(&document, entry.as_ref(), remote, state, digest),
             }
         }
         if self.sink.refuses_doubles() || missing.is_empty() {
-            return Ok(missing);
+            return Ok(missing.into_iter().map(|(document, _)| document).collect());
         }
         // The lost request may still be running: wait it out and ask once more.
         tokio::time::sleep(self.options.in_doubt_wait).await;
-        let again = missing.into_iter().map(|document| (document, None)).collect();
         let mut gone = Vec::new();
-        for ((document, entry), found) in self.find(again).await? {
+        for ((document, entry), found) in self.find(missing).await? {
             match found {
                 Found::Missing => gone.push(document),
                 Found::There { remote, state, digest } => self.adopt(&document, entry.as_ref(), remote, state, digest),

@@ -118,7 +118,7 @@ impl<'a> Books<'a> {
     }
 
     fn record(&mut self, writes: &[Write]) -> Result<()> {
-        self.store.record(self.delivery.target, self.delivery.mapping, self.delivery.run, &now(), writes)
+        self.store.record(self.delivery.target, self.delivery.mapping, self.delivery.run, writes)
     }
 }
 

@@ -76,6 +76,8 @@ const NAMES: [&str; 32] = [
 ];
 
 /// A list written for one of these is sent as text with commas; for any other as a JSON array.
+/// Parameters that say how to ask, not for which records: another `fields` would stage records with holes in them.
+const ASKED_BY_US: [&str; 5] = ["fields", "pageSize", "pageIndex", "scrollId", "hasTotal"];
 const COMMA_LISTS: [&str; 4] = ["fields", "tradeNo", "sourceTradeNos", "tradeDeliveryNo"];
 
 /// The parameters of a pipeline file, names made the vendor's.
@@ -206,6 +208,10 @@ impl Params {
             let name = vendor_name(written);
             if let Some(fault) = self.unknown(name) {
                 return Err(Error::usage(format!("--set {written}: {fault}")));
+            }
+            if ASKED_BY_US.contains(&name) {
+                return Err(Error::usage(format!("--set {written}: dukou sets this one itself"))
+                    .hint("name records, as --set tradeNo=A,B; what is asked of each stands in [source.params]"));
             }
             let value = ParamValue::Text(value.clone());
             match params.iter_mut().find(|(n, _)| n == name) {
