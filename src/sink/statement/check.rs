@@ -36,6 +36,11 @@ pub fn check(statements: &Statements, columns: &Shape) -> Vec<Fault> {
         .filter(|f| !f.name.starts_with('_'))
         .partition(|f| extends.contains_key(&f.name) || is_extend_params(&f.name));
     if let Some(main) = parsed("main_sql", &statements.main_sql, &mut faults) {
+        let verb = main.text().split_whitespace().next().unwrap_or_default();
+        if !["INSERT", "REPLACE"].iter().any(|v| verb.eq_ignore_ascii_case(v)) {
+            let hint = "a main statement makes the document's row: INSERT INTO table (…) VALUES (…)";
+            faults.push(Fault::whole("main_sql", format!("main_sql: {verb} makes no row"), hint));
+        }
         for id in main.placeholders().iter().filter(|p| p.name == LAST_INSERT_ID) {
             let message = format!("main_sql: :{LAST_INSERT_ID} is not known before the main row is there");
             faults.push(at(id, "main_sql", message, "use it in extend_sql_1, extend_sql_2 …"));
@@ -170,6 +175,16 @@ mod tests {
         let shape =
             Shape { fields: vec![plain("_rid"), plain("dispatch_id"), lines("extend_params_1", &["must_qty"])] };
         assert_eq!(check(&statements(), &shape), []);
+    }
+
+    #[test]
+    fn a_main_statement_that_makes_no_row_is_refused() {
+        let shape = Shape { fields: vec![plain("dispatch_id")] };
+        for sql in ["DELETE FROM m", "update m SET a = <{dispatch_id: }>"] {
+            let wrong = Statements { main_sql: sql.into(), extends: vec![], insert_ids: InsertIds::Auto };
+            let faults = check(&wrong, &shape);
+            assert!(faults.iter().any(|f| f.message.ends_with("makes no row")), "{sql}: {faults:?}");
+        }
     }
 
     #[test]
