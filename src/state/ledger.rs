@@ -2,10 +2,11 @@
 //!
 //! Takes intents and outcomes, a batch at a time; gives entries back. Identity = (target, key); the pipeline's name plays no part.
 
-use crate::base::lifecycle::{ALL, Delivered, State, Tally};
+use crate::base::lifecycle::{Delivered, State, Tally};
 use crate::base::record::{Reason, Rid};
 use crate::base::value::Digest;
 use crate::base::{Error, Result};
+use crate::state::steps::{STEPS, allowed};
 use crate::state::{Store, failed};
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
@@ -345,13 +346,12 @@ impl Stamp {
                 self.explain(t, key, reason.as_ref())
             }
             Write::Settle { key, state, remote, reason } => {
-                let changed = t
-                    .prepare_cached(&format!(
-                        "UPDATE delivery SET state = ?3, remote = coalesce(?4, remote)
-                         WHERE target_id = ?1 AND key = ?2 AND state IN ({})",
-                        codes_before(*state)
-                    ))?
-                    .execute(params![self.target.0, key, state.code(), remote])?;
+                let changed = t.prepare_cached(&STEPS[usize::from(state.code())].settle)?.execute(params![
+                    self.target.0,
+                    key,
+                    state.code(),
+                    remote
+                ])?;
                 allowed(changed, key, *state)?;
                 self.explain(t, key, reason.as_ref())
             }
@@ -369,27 +369,17 @@ impl Stamp {
         rid: Rid,
         remote: Option<&str>,
     ) -> rusqlite::Result<()> {
-        let changed = t
-            .prepare_cached(&format!(
-                "INSERT INTO delivery (target_id, key, digest, state, version, rid, remote, mapping_id, run_id)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-                 ON CONFLICT (target_id, key) DO UPDATE SET digest = excluded.digest, state = excluded.state,
-                   version = excluded.version, rid = excluded.rid, remote = excluded.remote,
-                   mapping_id = excluded.mapping_id, run_id = excluded.run_id
-                 WHERE delivery.state IN ({})",
-                codes_before(state)
-            ))?
-            .execute(params![
-                self.target.0,
-                key,
-                digest,
-                state.code(),
-                version,
-                rid.0,
-                remote,
-                self.mapping,
-                self.run
-            ])?;
+        let changed = t.prepare_cached(&STEPS[usize::from(state.code())].put)?.execute(params![
+            self.target.0,
+            key,
+            digest,
+            state.code(),
+            version,
+            rid.0,
+            remote,
+            self.mapping,
+            self.run
+        ])?;
         allowed(changed, key, state)
     }
 
@@ -406,22 +396,6 @@ impl Stamp {
                 .execute(params![self.target.0, key]),
         }
         .map(drop)
-    }
-}
-
-/// The states from which `state` may follow, itself included, for an SQL list.
-fn codes_before(state: State) -> String {
-    let codes = ALL.into_iter().filter(|from| from.may_become(state)).map(|from| from.code().to_string());
-    codes.collect::<Vec<_>>().join(",")
-}
-
-/// The lifecycle is kept here, where every change passes: a step that its table does not know undoes the transaction.
-fn allowed(changed: usize, key: &str, state: State) -> rusqlite::Result<()> {
-    match changed {
-        1 => Ok(()),
-        _ => Err(rusqlite::Error::ToSqlConversionFailure(Box::new(Error::bug(format!(
-            "{key} must not become {state} from where it stands"
-        ))))),
     }
 }
 
@@ -459,6 +433,24 @@ mod tests {
         let tally = store.tally(target).expect("a tally");
         assert_eq!((tally.get(State::Accepted), tally.get(State::Rejected), tally.total()), (1, 1, 2));
         assert_eq!(store.causes(Some(target), "p").expect("causes")[0].documents, 1);
+    }
+
+    #[test]
+    fn a_step_that_the_lifecycle_does_not_know_undoes_the_transaction() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut store = Store::open(&Workspace::new(dir.path())).expect("a store");
+        let target = store.target("t").expect("a target");
+        let intend = |key: &str| Write::Intend { key: key.into(), digest: [1; 17], version: None, rid: Rid::new(1, 0) };
+        let settle = |state| Write::Settle { key: "A".into(), state, remote: None, reason: None };
+        store.record(target, 1, 1, &[intend("A"), settle(State::Accepted)]).expect("allowed");
+        for forbidden in [intend("A"), settle(State::Rejected)] {
+            let error =
+                store.record(target, 1, 2, &[intend("B"), forbidden]).expect_err("an accepted document is final");
+            assert!(error.to_string().contains("A must not become"), "{error}");
+        }
+        let found = store.entries(target, ["A", "B"].into_iter()).expect("entries");
+        assert_eq!(found[0].as_ref().map(|e| e.delivered.state), Some(State::Accepted));
+        assert!(found[1].is_none(), "the whole transaction was undone");
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod look;
 mod schema;
 pub mod slices;
+mod steps;
 
 use crate::base::{Error, Result};
 use rusqlite::{Connection, OpenFlags, params};
@@ -65,6 +66,12 @@ pub struct Store {
 
 /// Translates a store error; they are all about this machine.
 pub(crate) fn failed(error: rusqlite::Error) -> Error {
+    // Our own error on its way through a transaction.
+    if let rusqlite::Error::ToSqlConversionFailure(inner) = &error
+        && let Some(own) = inner.downcast_ref::<Error>()
+    {
+        return own.clone();
+    }
     use rusqlite::ErrorCode;
     let hint = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "free some disk space, then run the same command again: nothing is lost",
