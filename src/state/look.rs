@@ -7,7 +7,7 @@ use crate::base::lifecycle::ALL;
 use crate::base::record::{Reason, Rid, SliceNo};
 use crate::state::ledger::{BlockedRow, TargetId};
 use crate::state::slices::{SliceRow, SourceId};
-use crate::state::{RunRow, Store, failed};
+use crate::state::{RunRow, Store, failed, run_row};
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, params};
 
@@ -176,17 +176,7 @@ impl Store {
     /// One run by its number.
     pub fn run(&self, id: i64) -> Result<Option<RunRow>> {
         let sql = "SELECT id, pipeline, command, started_at, ended_at, exit_code, report FROM run WHERE id = ?1";
-        let row = self.connection().query_row(sql, [id], |row| {
-            Ok(RunRow {
-                id: row.get(0)?,
-                pipeline: row.get(1)?,
-                command: row.get(2)?,
-                started_at: row.get(3)?,
-                ended_at: row.get(4)?,
-                exit_code: row.get(5)?,
-                report: row.get(6)?,
-            })
-        });
+        let row = self.connection().query_row(sql, [id], run_row);
         row.optional().map_err(failed)
     }
 

@@ -162,19 +162,22 @@ impl Store {
         let sql = "SELECT id, pipeline, command, started_at, ended_at, exit_code, report FROM run
                    WHERE ?1 IS NULL OR pipeline = ?1 ORDER BY id DESC LIMIT ?2";
         let mut statement = self.connection.prepare(sql).map_err(failed)?;
-        let rows = statement.query_map(params![pipeline, limit], |row| {
-            Ok(RunRow {
-                id: row.get(0)?,
-                pipeline: row.get(1)?,
-                command: row.get(2)?,
-                started_at: row.get(3)?,
-                ended_at: row.get(4)?,
-                exit_code: row.get(5)?,
-                report: row.get(6)?,
-            })
-        });
+        let rows = statement.query_map(params![pipeline, limit], run_row);
         rows.and_then(Iterator::collect).map_err(failed)
     }
+}
+
+/// A row of `run`, its columns in the order of the table.
+fn run_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRow> {
+    Ok(RunRow {
+        id: row.get(0)?,
+        pipeline: row.get(1)?,
+        command: row.get(2)?,
+        started_at: row.get(3)?,
+        ended_at: row.get(4)?,
+        exit_code: row.get(5)?,
+        report: row.get(6)?,
+    })
 }
 
 /// One line of `runs`.
