@@ -20,6 +20,8 @@ pub struct Attempt {
     pub batch: i64,
     pub target: String,
     pub rid: i64,
+    /// In the target's words: `BatchSave`, `Audit`, `insert`.
+    pub operation: String,
     /// As it was sent, without secrets; JSON or the statements' parameters.
     pub request: String,
     pub answer: String,
@@ -97,6 +99,8 @@ fn attempt(batch: &RecordBatch, row: usize, file: &str) -> Option<Attempt> {
         batch: number("batch")?,
         target: text("target")?.unwrap_or_default(),
         rid: number("rid")?,
+        // Files of the first version have no such column.
+        operation: text("operation").flatten().unwrap_or_default(),
         request: text("request")?.unwrap_or_default(),
         answer: text("answer")?.unwrap_or_default(),
         state: text("state")?.unwrap_or_default(),

@@ -37,6 +37,8 @@ pub struct Source {
     pub app_key: Setting,
     pub app_secret: Setting,
     pub access_token: Option<Setting>,
+    /// Jushuitan: what a new access token is asked with when the old one has expired.
+    pub refresh_token: Option<Setting>,
     /// The vendor's own request parameters, in file order, templates unresolved.
     pub params: Vec<(String, ParamValue)>,
     pub window: Window,
@@ -49,6 +51,7 @@ pub struct Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceConnector {
     Jackyun,
+    Jushuitan,
 }
 
 /// A parameter's value as written; text may hold templates.
@@ -78,9 +81,10 @@ pub struct Window {
 /// `[source.history]`: the time that does not change while a history is fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// Jackyun: `created` (startCreated/endCreated) or `consign` (startConsignTime/endConsignTime).
+    /// Jackyun: `created` (startCreated/endCreated) or `consign` (startConsignTime/endConsignTime); Jushuitan: `io_date`
+    /// (date_type 2).
     pub axis: String,
-    /// Jackyun `isTableSwitch`: 1 daily tables, 2 archived; several are pulled one after the other.
+    /// Jackyun `isTableSwitch`: 1 daily tables, 2 archived; several are pulled one after the other. Else empty.
     pub table_switches: Vec<i64>,
 }
 
@@ -89,6 +93,8 @@ pub struct History {
 pub struct Limits {
     /// Our own budget; default the vendor's published rate (Jackyun 1).
     pub calls_per_second: f64,
+    /// The same over a minute, where the vendor counts that too (Jushuitan 100).
+    pub calls_per_minute: Option<u32>,
     /// One request, from connect to last byte. Default 60 s.
     pub request_timeout: Duration,
     /// A larger answer is refused. Default 64 MiB.
@@ -155,6 +161,64 @@ pub enum SinkConnector {
     MySql { url: Setting, statements: Statements },
     Sqlite { path: Setting, statements: Statements },
     File { path: Setting },
+    Kingdee(Kingdee),
+}
+
+/// 金蝶云星空: `[sink]` with `connector = "kingdee"`.
+#[derive(Debug, Clone)]
+pub struct Kingdee {
+    /// The base address, ending in `/k3cloud/`.
+    pub url: Setting,
+    /// 账套: the data centre's id.
+    pub acct_id: Setting,
+    pub username: Setting,
+    pub app_id: Setting,
+    pub app_secret: Setting,
+    /// 2052 simplified Chinese (default), 1033 English, 3076 traditional.
+    pub lcid: u32,
+    /// Number of the organisation, signed but not checked by the server. Default `0`.
+    pub org_num: String,
+    pub auth: KingdeeAuth,
+    /// 业务对象表单 Id, as `SAL_RETURNSTOCK`.
+    pub form: String,
+    pub operation: KingdeeOperation,
+    /// Options beside `Model`, by the API's names, in file order.
+    pub options: Vec<(String, OptionValue)>,
+    /// Header fields that prove a document ours, as `FDate` or `FRetcustId.FNumber`.
+    pub verify: Vec<String>,
+    /// The entry whose lines are counted after a save, as `FEntity`.
+    pub entry: Option<String>,
+    /// One call, from connect to last byte. Default 180 s.
+    pub request_timeout: Duration,
+    /// A larger answer is refused. Default 64 MiB.
+    pub max_answer_bytes: usize,
+}
+
+/// How the calls prove who makes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KingdeeAuth {
+    /// Every request is signed; no login.
+    #[default]
+    Signature,
+    /// LoginByAppSecret once, then its session.
+    AppSecret,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KingdeeOperation {
+    /// One document per call.
+    Save,
+    #[default]
+    BatchSave,
+}
+
+/// Value of an option beside `Model`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OptionValue {
+    Bool(bool),
+    Integer(i64),
+    Text(String),
+    List(Vec<OptionValue>),
 }
 
 /// `main_sql`, `extend_sql_1` … as their users know them.

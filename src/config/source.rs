@@ -44,6 +44,7 @@ pub fn read(section: Section<'_>, root: &Path) -> Source {
             "app_secret = \"${JACKYUN_APP_SECRET}\"",
         ),
         access_token: settings::optional(&section, "access_token", Content::Secret),
+        refresh_token: None,
         params: params.unwrap_or_default(),
         window: window(section.section("window")),
         history,
@@ -165,6 +166,7 @@ fn history(section: Section<'_>) -> History {
 fn limits(section: Option<Section<'_>>) -> Limits {
     let default = Limits {
         calls_per_second: vocabulary::JACKYUN_CALLS_PER_SECOND,
+        calls_per_minute: None,
         request_timeout: Duration::from_secs(60),
         max_page_bytes: 64 << 20,
         max_pages: 10_000,
@@ -173,6 +175,7 @@ fn limits(section: Option<Section<'_>>) -> Limits {
     let limits = Limits {
         // Above the vendor's published rate only a sandbox or a paid agreement answers; that is the user's to know.
         calls_per_second: section.number("calls_per_second", 0.001..=10_000.0, default.calls_per_second),
+        calls_per_minute: None,
         request_timeout: section.duration("request_timeout", SECOND..=SECOND * 600, default.request_timeout, ""),
         max_page_bytes: (small(section.integer("max_page_mib", 1..=1024, 64)) as usize) << 20,
         max_pages: small(section.integer("max_pages", 1..=10_000_000, 10_000)),

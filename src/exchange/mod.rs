@@ -1,7 +1,7 @@
 //! The exchange record: what was sent for each document and what was answered, as plain Parquet files per run.
 //!
 //! Takes attempts in groups, writes each group as one closed, synced file before the ledger says what became of it.
-//! Holds no secret: requests come from [`Sink::describe`](crate::sink::Sink::describe). Never decides anything.
+//! Holds no secret: requests come from the sinks, which leave them out. Never decides anything.
 
 use crate::base::{Error, Result};
 use arrow::array::{ArrayRef, Int64Builder, RecordBatch, StringBuilder};
@@ -24,6 +24,8 @@ pub struct Attempt {
     pub key: String,
     /// First staged row the document was made from.
     pub rid: i64,
+    /// What was asked for, in the target's words: `BatchSave`, `Audit`, `insert`.
+    pub operation: &'static str,
     pub request: String,
     pub answer: String,
     /// The outcome in the words of the lifecycle.
@@ -43,6 +45,7 @@ pub fn schema() -> SchemaRef {
         text("target"),
         text("key"),
         number("rid"),
+        text("operation"),
         text("request"),
         text("answer"),
         text("state"),
@@ -154,6 +157,7 @@ fn to_batch(attempts: &[Attempt]) -> Result<RecordBatch> {
         text(|a| Some(&a.target)),
         text(|a| Some(&a.key)),
         number(|a| a.rid),
+        text(|a| Some(a.operation)),
         text(|a| Some(&a.request)),
         text(|a| Some(&a.answer)),
         text(|a| Some(a.state)),
@@ -210,6 +214,7 @@ mod tests {
             target: "sqlite:x".into(),
             key: format!("T{batch}"),
             rid: batch,
+            operation: "insert",
             request: "{\"a\":\"他\"}".into(),
             answer: "inserted".into(),
             state: "accepted",

@@ -4,10 +4,9 @@
 //! a body than the limit allows, and never shows a path, a query or a body: errors name the host only.
 
 use crate::base::{Advice, Error, Result};
-use crate::config::model::Limits;
-use crate::net::{Reply, Request, Transport};
+use crate::net::{ClientOptions, End, Reply, Request, Transport};
 use chrono::{DateTime, Utc};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER, SET_COOKIE};
 use reqwest::{Client, Response, redirect};
 use std::error::Error as _;
 use std::sync::Mutex;
@@ -21,8 +20,7 @@ const FIRST_RESERVE: usize = 4 << 20;
 
 /// See the head of the file.
 pub struct HttpClient {
-    request_timeout: Duration,
-    max_page_bytes: usize,
+    options: ClientOptions,
     /// Made at first use: only https needs the platform's root certificates.
     clients: Mutex<Vec<(Way, Client)>>,
 }
@@ -37,14 +35,10 @@ struct Way {
 
 impl HttpClient {
     /// Installs the cryptography for https, unless the process has one already.
-    pub fn new(limits: &Limits) -> Result<Self> {
+    pub fn new(options: ClientOptions) -> Result<Self> {
         // `Err` means that one is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Self {
-            request_timeout: limits.request_timeout,
-            max_page_bytes: limits.max_page_bytes,
-            clients: Mutex::new(Vec::new()),
-        };
+        let client = Self { options, clients: Mutex::new(Vec::new()) };
         client.client(Way { tls: false, loopback: false })?;
         Ok(client)
     }
@@ -56,8 +50,8 @@ impl HttpClient {
             return Ok(client.clone());
         }
         let mut builder = Client::builder()
-            .timeout(self.request_timeout)
-            .connect_timeout(CONNECT_TIMEOUT.min(self.request_timeout))
+            .timeout(self.options.request_timeout)
+            .connect_timeout(CONNECT_TIMEOUT.min(self.options.request_timeout))
             .redirect(redirect::Policy::none())
             .user_agent(concat!("dukou/", env!("CARGO_PKG_VERSION")));
         if way.loopback {
@@ -76,16 +70,16 @@ impl HttpClient {
 
     async fn read(&self, mut response: Response, host: &str, idempotent: bool) -> Result<Vec<u8>> {
         let too_large = || {
-            Error::protocol(format!("{host}: the answer is larger than {} bytes", self.max_page_bytes))
-                .hint("lower source.window.page_size, or raise source.limits.max_page_mib")
+            Error::protocol(format!("{host}: the answer is larger than {} bytes", self.options.max_answer_bytes))
+                .hint(self.options.end.too_large())
         };
         let length = response.content_length().map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-        if length.is_some_and(|n| n > self.max_page_bytes) {
+        if length.is_some_and(|n| n > self.options.max_answer_bytes) {
             return Err(too_large());
         }
         let mut body = Vec::with_capacity(length.unwrap_or(0).min(FIRST_RESERVE));
-        while let Some(chunk) = response.chunk().await.map_err(|e| failure(e, host, idempotent))? {
-            if body.len() + chunk.len() > self.max_page_bytes {
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.options.end.failure(e, host, idempotent))? {
+            if body.len() + chunk.len() > self.options.max_answer_bytes {
                 return Err(too_large());
             }
             body.extend_from_slice(&chunk);
@@ -97,55 +91,81 @@ impl HttpClient {
 #[async_trait::async_trait]
 impl Transport for HttpClient {
     async fn send(&self, request: &Request) -> Result<Reply> {
-        let url = Url::parse(&request.url)
-            .map_err(|e| Error::config(format!("the address to call is none: {e}")).hint("check source.url"))?;
+        let url = Url::parse(&request.url).map_err(|e| {
+            Error::config(format!("the address to call is none: {e}"))
+                .hint(format!("check {}.url", self.options.end.section()))
+        })?;
         let host = shown(&url);
         let way = Way { tls: url.scheme() == "https", loopback: is_loopback(&url) };
+        let end = self.options.end;
         let mut call = self.client(way)?.post(url).header(CONTENT_TYPE, request.content_type);
         for (name, value) in &request.headers {
             call = call.header(name, value);
         }
         let response =
-            call.body(request.body.clone()).send().await.map_err(|e| failure(e, &host, request.idempotent))?;
+            call.body(request.body.clone()).send().await.map_err(|e| end.failure(e, &host, request.idempotent))?;
         let status = response.status().as_u16();
         if response.status().is_redirection() {
-            return Err(redirected(&response, &host));
+            return Err(end.redirected(&response, &host));
         }
         let headers = response.headers();
         let content_type = text(headers, &CONTENT_TYPE).unwrap_or_default().to_ascii_lowercase();
         let date = text(headers, &DATE).and_then(http_date);
         let retry_after = text(headers, &RETRY_AFTER).and_then(|t| wait_asked(t, date));
+        let set_cookies =
+            headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok().map(Into::into)).collect();
         let body = self.read(response, &host, request.idempotent).await?;
-        Ok(Reply { status, content_type, date, retry_after, body, received_at: Utc::now() })
+        Ok(Reply { status, content_type, date, retry_after, set_cookies, body, received_at: Utc::now() })
     }
 }
 
-/// What a failed call means: whether the request can have reached the other side.
-fn failure(error: reqwest::Error, host: &str, idempotent: bool) -> Error {
-    if error.is_builder() {
-        return Error::config(format!("{host}: the call cannot be made: {}", causes(&error)));
-    }
-    let said = causes(&error);
-    if error.is_connect() {
-        if said.contains("certificate") {
-            return Error::denied(format!("{host}: its certificate is not accepted: {said}"))
-                .hint("check the address, this machine's clock and its root certificates");
+impl End {
+    /// What a failed call means: whether the request can have reached the other side.
+    fn failure(self, error: reqwest::Error, host: &str, idempotent: bool) -> Error {
+        if error.is_builder() {
+            return Error::config(format!("{host}: the call cannot be made: {}", causes(&error)));
         }
-        return Error::unavailable(format!("{host} cannot be reached: {said}"))
-            .hint("check the address (source.url), the network and the proxy");
+        let said = causes(&error);
+        if error.is_connect() {
+            if said.contains("certificate") {
+                return Error::denied(format!("{host}: its certificate is not accepted: {said}"))
+                    .hint("check the address, this machine's clock and its root certificates");
+            }
+            return Error::unavailable(format!("{host} cannot be reached: {said}"))
+                .hint(format!("check the address ({}.url), the network and the proxy", self.section()));
+        }
+        let what = if error.is_timeout() { "no whole answer in time" } else { "the connection broke off" };
+        let advice = if idempotent { Advice::Retry } else { Advice::AskFirst };
+        Error::unavailable(format!("{host}: {what}: {said}")).advise(advice).hint(self.too_slow())
     }
-    let what = if error.is_timeout() { "no whole answer in time" } else { "the connection broke off" };
-    let advice = if idempotent { Advice::Retry } else { Advice::AskFirst };
-    Error::unavailable(format!("{host}: {what}: {said}"))
-        .advise(advice)
-        .hint("source.limits.request_timeout bounds one call; a smaller page_size makes answers shorter")
-}
 
-fn redirected(response: &Response, host: &str) -> Error {
-    let target = text(response.headers(), &LOCATION).and_then(|l| response.url().join(l).ok());
-    let target = target.as_ref().map_or_else(|| "nowhere".to_string(), shown);
-    Error::denied(format!("{host} answers {} and leads to {target}; signed calls do not follow", response.status()))
-        .hint("set source.url to the final address, with https if that is where it leads")
+    fn redirected(self, response: &Response, host: &str) -> Error {
+        let target = text(response.headers(), &LOCATION).and_then(|l| response.url().join(l).ok());
+        let target = target.as_ref().map_or_else(|| "nowhere".to_string(), shown);
+        Error::denied(format!("{host} answers {} and leads to {target}; signed calls do not follow", response.status()))
+            .hint(format!("set {}.url to the final address, with https if that is where it leads", self.section()))
+    }
+
+    fn section(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Sink => "sink",
+        }
+    }
+
+    fn too_large(self) -> &'static str {
+        match self {
+            Self::Source => "lower source.window.page_size, or raise source.limits.max_page_mib",
+            Self::Sink => "lower sink.batch_docs, or raise sink.max_answer_mib",
+        }
+    }
+
+    fn too_slow(self) -> &'static str {
+        match self {
+            Self::Source => "source.limits.request_timeout bounds one call; a smaller page_size makes answers shorter",
+            Self::Sink => "sink.request_timeout bounds one call; a smaller batch_docs makes calls shorter",
+        }
+    }
 }
 
 /// Scheme, host and port.

@@ -28,11 +28,10 @@ async fn serve(answer: Vec<u8>, delay: Duration) -> (String, tokio::task::JoinHa
 }
 
 fn client() -> HttpClient {
-    HttpClient::new(&Limits {
-        calls_per_second: 1.0,
+    HttpClient::new(ClientOptions {
         request_timeout: Duration::from_millis(400),
-        max_page_bytes: 1000,
-        max_pages: 1,
+        max_answer_bytes: 1000,
+        end: End::Source,
     })
     .expect("a client")
 }

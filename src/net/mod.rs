@@ -9,7 +9,25 @@ use crate::base::Result;
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
-/// One POST with a form body; everything the first vendors need.
+/// How one end is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// One call, from connect to last byte.
+    pub request_timeout: Duration,
+    /// A larger answer is refused.
+    pub max_answer_bytes: usize,
+    /// Whose settings a hint names.
+    pub end: End,
+}
+
+/// The section of the pipeline file that a client belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Source,
+    Sink,
+}
+
+/// One POST; everything the vendors need.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     pub url: String,
@@ -29,6 +47,8 @@ pub struct Reply {
     /// The server's clock (`Date` header).
     pub date: Option<DateTime<Utc>>,
     pub retry_after: Option<Duration>,
+    /// Each `Set-Cookie` as it came.
+    pub set_cookies: Vec<String>,
     pub body: Vec<u8>,
     pub received_at: DateTime<Utc>,
 }

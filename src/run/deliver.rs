@@ -14,7 +14,7 @@ use crate::run::plan::Plan;
 use crate::run::report::Report;
 use crate::run::{Context, Event, Select, sinks};
 use crate::sink::driver::{self, Chunk, Delivered, Delivery, Ends, Options};
-use crate::sink::{Found, Sink};
+use crate::sink::{Asked, Found, Sink};
 use crate::staging::{self, Newest, RowSet, SliceFile, StagedTables};
 use crate::state::ledger::{TargetId, Write};
 use crate::state::slices::SliceRow;
@@ -90,7 +90,8 @@ fn no_such_document(pipeline: &str, key: &str) -> Error {
 async fn still_there(context: &Context<'_>, sink: &dyn Sink, target: TargetId) -> Result<()> {
     let keys = context.store.sample_of_settled(target, SAMPLE)?;
     let keys: Vec<DocKey> = keys.iter().filter_map(|key| DocKey::new(key).ok()).collect();
-    let found = sink.find(&keys).await.map_err(sinks::at_sink)?;
+    let asked: Vec<_> = keys.iter().map(|key| Asked { key, document: None, remote: None }).collect();
+    let found = sink.find(&asked).await.map_err(sinks::at_sink)?;
     let gone = keys.iter().zip(&found).find(|(_, found)| **found == Found::Missing);
     let Some((key, _)) = gone else { return Ok(()) };
     Err(Error::conflict(format!("{}: {key} was delivered, but the target does not know it any more", sink.target())).hint(
@@ -322,13 +323,15 @@ async fn settle_leftovers(
             .map(|e| DocKey::new(&e.key))
             .collect::<Result<_, _>>()
             .map_err(|reason| Error::bug(format!("a key in the ledger is none: {reason}")))?;
-        let found = sink.find(&keys).await.map_err(sinks::at_sink)?;
+        let asked = keys.iter().zip(group);
+        let asked: Vec<_> = asked.map(|(key, e)| Asked { key, document: None, remote: e.remote.as_deref() }).collect();
+        let found = sink.find(&asked).await.map_err(sinks::at_sink)?;
         let writes: Vec<Write> = group
             .iter()
             .zip(found)
             .map(|(entry, found)| {
                 let (state, remote, reason) = match found {
-                    Found::There { remote, state, digest } if digest.is_none_or(|d| d == entry.delivered.digest) => {
+                    Found::There { remote, state, proof } if proof.is_of(&entry.delivered.digest) => {
                         there += 1;
                         (state, remote, None)
                     }

@@ -10,9 +10,9 @@ use crate::config::places::Written;
 use crate::config::secret::Env;
 use crate::config::{folder, model, pipeline};
 use crate::mapping::{Contract, Lookups, MappingSpec};
-use crate::net::Transport;
 use crate::net::budget::RateBudget;
 use crate::net::client::HttpClient;
+use crate::net::{ClientOptions, End, Transport};
 use crate::source::Source;
 use crate::source::jackyun::Jackyun;
 use crate::staging::{SliceFile, TableDef};
@@ -111,9 +111,14 @@ impl Plan {
     pub fn source(&self) -> Result<SourceEnd> {
         let source: Box<dyn Source> = match self.pipeline.source.connector {
             SourceConnector::Jackyun => Box::new(Jackyun::new(&self.pipeline.source, &self.env)?),
+            SourceConnector::Jushuitan => return Err(Error::bug("the Jushuitan source is not built in yet")),
         };
         let limits = &self.pipeline.source.limits;
-        let transport = Box::new(HttpClient::new(limits)?);
+        let transport = Box::new(HttpClient::new(ClientOptions {
+            request_timeout: limits.request_timeout,
+            max_answer_bytes: limits.max_page_bytes,
+            end: End::Source,
+        })?);
         Ok(SourceEnd { source, transport, budget: RateBudget::new(limits.calls_per_second) })
     }
 

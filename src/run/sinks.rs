@@ -31,6 +31,7 @@ pub fn open(plan: &Plan) -> Result<Arc<dyn Sink>> {
         SinkConnector::File { path } => {
             Arc::new(FileSink::open(Path::new(path.resolve(&plan.env)?.expose()), target_id)?)
         }
+        SinkConnector::Kingdee(_) => return Err(Error::bug("the Kingdee sink is not built in yet")),
     })
 }
 
@@ -43,7 +44,7 @@ pub async fn execute_ddl(plan: &Plan, ddl: &str) -> Result<()> {
         SinkConnector::Sqlite { path, .. } => {
             sink::sqlite::execute_ddl(Path::new(path.resolve(&plan.env)?.expose()), SQLITE_SCHEMA, ddl)
         }
-        SinkConnector::File { .. } => Ok(()),
+        SinkConnector::File { .. } | SinkConnector::Kingdee(_) => Ok(()),
     }
 }
 
@@ -54,7 +55,7 @@ const SQLITE_SCHEMA: &str = "lehua";
 pub fn statements(connector: &SinkConnector) -> Option<&Statements> {
     match connector {
         SinkConnector::MySql { statements, .. } | SinkConnector::Sqlite { statements, .. } => Some(statements),
-        SinkConnector::File { .. } => None,
+        SinkConnector::File { .. } | SinkConnector::Kingdee(_) => None,
     }
 }
 

@@ -13,6 +13,7 @@ mod json;
 mod server;
 #[cfg(test)]
 mod tests;
+pub mod world;
 
 use std::io;
 use std::net::SocketAddr;

@@ -12,7 +12,7 @@ use crate::base::lifecycle::{State, Tally};
 use crate::base::record::{Document, Mapped, Outcome, Reason, Rid};
 use crate::base::{Error, Kind, Result};
 use crate::exchange::ExchangeWriter;
-use crate::sink::Sink;
+use crate::sink::{Receipt, Sink};
 use crate::state::Store;
 use crate::state::ledger::TargetId;
 use books::Books;
@@ -78,9 +78,7 @@ struct Batch {
 /// A batch that came back.
 struct Returned {
     batch: Batch,
-    sent_at: String,
-    answered_at: String,
-    outcomes: Result<Vec<Outcome>>,
+    receipts: Result<Vec<Receipt>>,
 }
 
 /// What the loop works on.
@@ -188,34 +186,28 @@ impl<'a> Loop<'a> {
             let Some(batch) = self.ready.pop_front() else { return };
             let sink = Arc::clone(&self.sink);
             self.sends.spawn(async move {
-                let sent_at = books::now();
-                let outcomes = sink.send(&batch.documents).await;
-                Returned { batch, sent_at, answered_at: books::now(), outcomes }
+                let receipts = sink.send(&batch.documents).await;
+                Returned { batch, receipts }
             });
         }
     }
 
     fn settle(&mut self, joined: Result<Returned, tokio::task::JoinError>) -> Result<()> {
         let returned = joined.map_err(|e| Error::bug(format!("a send ended abnormally: {e}")))?;
-        let outcomes = match &returned.outcomes {
-            Ok(outcomes) if outcomes.len() == returned.batch.documents.len() => outcomes.clone(),
-            Ok(outcomes) => {
-                return Err(Error::bug(format!(
-                    "the sink gave {} outcomes for {} documents",
-                    outcomes.len(),
-                    returned.batch.documents.len()
-                )));
+        let Returned { batch, receipts } = returned;
+        let receipts = match receipts {
+            Ok(receipts) if receipts.len() == batch.documents.len() => receipts,
+            Ok(receipts) => {
+                let (got, sent) = (receipts.len(), batch.documents.len());
+                return Err(Error::bug(format!("the sink gave {got} receipts for {sent} documents")));
             }
             Err(error) => {
-                let outcomes = vec![not_sent(error); returned.batch.documents.len()];
-                self.done.failure.get_or_insert(error.clone());
-                outcomes
+                let receipts = vec![not_sent(&error); batch.documents.len()];
+                self.done.failure.get_or_insert(error);
+                receipts
             }
         };
-        for outcome in &outcomes {
-            self.done.states.add(outcome.state(), 1);
-        }
-        self.books.settle(&*self.sink, &returned.batch, &outcomes, &returned.sent_at, &returned.answered_at);
+        self.enter(&batch, &receipts);
         Ok(())
     }
 
@@ -227,12 +219,15 @@ impl<'a> Loop<'a> {
         let held: Vec<Batch> = self.ready.drain(..).collect();
         for batch in held {
             let stopped = Error::new(Kind::Stopped, "the run ended before this batch was sent");
-            let outcomes = vec![not_sent(&stopped); batch.documents.len()];
-            outcomes.iter().for_each(|o| self.done.states.add(o.state(), 1));
-            let now = books::now();
-            self.books.settle(&*self.sink, &batch, &outcomes, &now, &now);
+            let receipts = vec![not_sent(&stopped); batch.documents.len()];
+            self.enter(&batch, &receipts);
         }
         self.books.flush()
+    }
+
+    fn enter(&mut self, batch: &Batch, receipts: &[Receipt]) {
+        receipts.iter().for_each(|receipt| self.done.states.add(receipt.outcome.state(), 1));
+        self.books.settle(batch, receipts);
     }
 }
 
@@ -243,8 +238,9 @@ enum Admitted {
 }
 
 /// The intent stands in the journal, so the next run asks before it sends: unknown, although nothing should have arrived.
-fn not_sent(error: &Error) -> Outcome {
-    Outcome::Unknown { reason: Reason::new("not sent", error.to_string()) }
+fn not_sent(error: &Error) -> Receipt {
+    let outcome = Outcome::Unknown { reason: Reason::new("not sent", error.to_string()) };
+    Receipt { outcome, exchanges: Vec::new() }
 }
 
 /// States in which a document leaves the loop without being sent.

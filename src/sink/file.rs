@@ -5,11 +5,12 @@
 //! a batch counts once it is synced. Nothing is ever refused for its content.
 
 use super::split::there;
-use super::{Found, Sink};
+use super::{Asked, Found, Proof, Receipt, Sink, receipts};
 use crate::base::lifecycle::State;
 use crate::base::record::{DocKey, Document, Outcome, Reason};
 use crate::base::value::Digest;
 use crate::base::{Error, Result};
+use chrono::Utc;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -86,21 +87,22 @@ impl Sink for FileSink {
         self.with(|_, _| Ok(())).await
     }
 
-    async fn find(&self, keys: &[DocKey]) -> Result<Vec<Found>> {
-        let keys = keys.to_vec();
+    async fn find(&self, asked: &[Asked<'_>]) -> Result<Vec<Found>> {
+        let keys: Vec<DocKey> = asked.iter().map(|a| a.key.clone()).collect();
         let look = |index: &Index, key: &DocKey| match index.digests.get(key.as_str()) {
             None => Found::Missing,
-            Some(digest) => Found::There { remote: None, state: State::Present, digest: Some(*digest) },
+            Some(digest) => Found::There { remote: None, state: State::Present, proof: Proof::Digest(*digest) },
         };
         self.with(move |_, index| Ok(keys.iter().map(|key| look(index, key)).collect())).await
     }
 
-    async fn send(&self, batch: &[Document]) -> Result<Vec<Outcome>> {
+    async fn send(&self, batch: &[Document]) -> Result<Vec<Receipt>> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let batch = batch.to_vec();
-        self.with(move |path, index| index.append(path, &batch)).await
+        let (documents, sent_at) = (batch.to_vec(), Utc::now());
+        let outcomes = self.with(move |path, index| index.append(path, &documents)).await?;
+        Ok(receipts(self, batch, outcomes, sent_at))
     }
 
     fn refuses_doubles(&self) -> bool {

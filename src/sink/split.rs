@@ -139,8 +139,8 @@ impl Work<'_> {
         for (i, found) in group.into_iter().zip(found) {
             match found {
                 Found::Missing => left.push(i),
-                Found::There { remote, digest, .. } => {
-                    self.outcomes[i] = Some(there(digest.is_none_or(|d| d == self.batch[i].digest), remote));
+                Found::There { remote, proof, .. } => {
+                    self.outcomes[i] = Some(there(proof.is_of(&self.batch[i].digest), remote));
                 }
             }
         }
@@ -207,6 +207,7 @@ mod tests {
     use crate::base::record::Rid;
     use crate::base::value::{Object, Value};
     use crate::base::{Error, Kind};
+    use crate::sink::Proof;
     use std::collections::HashMap;
     use std::sync::Mutex;
 
@@ -253,7 +254,7 @@ mod tests {
             let there = self.there.lock().expect("there");
             let look = |key: &DocKey| match there.get(key.as_str()) {
                 None => Found::Missing,
-                Some(d) => Found::There { remote: None, state: State::Present, digest: Some(d.digest) },
+                Some(d) => Found::There { remote: None, state: State::Present, proof: Proof::Digest(d.digest) },
             };
             Ok(keys.iter().map(look).collect())
         }

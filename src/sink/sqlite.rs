@@ -6,12 +6,13 @@
 
 use super::split::there;
 use super::statement::{Cell, Program};
-use super::{Found, Sink};
+use super::{Asked, Found, Proof, Receipt, Sink, receipts};
 use crate::base::lifecycle::State;
 use crate::base::record::{DocKey, Document, Outcome, Reason};
 use crate::base::value::Digest;
 use crate::base::{Error, Kind, Result, names};
 use crate::config::model::Statements;
+use chrono::Utc;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 use std::path::{Path, PathBuf};
@@ -96,20 +97,21 @@ impl Sink for SqliteSink {
         self.with(|inner, connection| inner.check(connection)).await
     }
 
-    async fn find(&self, keys: &[DocKey]) -> Result<Vec<Found>> {
-        if keys.is_empty() {
+    async fn find(&self, asked: &[Asked<'_>]) -> Result<Vec<Found>> {
+        if asked.is_empty() {
             return Ok(Vec::new());
         }
-        let keys = keys.to_vec();
+        let keys: Vec<DocKey> = asked.iter().map(|a| a.key.clone()).collect();
         self.with(move |inner, connection| keys.iter().map(|key| inner.look(connection, key)).collect()).await
     }
 
-    async fn send(&self, batch: &[Document]) -> Result<Vec<Outcome>> {
+    async fn send(&self, batch: &[Document]) -> Result<Vec<Receipt>> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let batch = batch.to_vec();
-        self.with(move |inner, connection| inner.send(connection, &batch)).await
+        let (documents, sent_at) = (batch.to_vec(), Utc::now());
+        let outcomes = self.with(move |inner, connection| inner.send(connection, &documents)).await?;
+        Ok(receipts(self, batch, outcomes, sent_at))
     }
 
     fn refuses_doubles(&self) -> bool {
@@ -224,7 +226,7 @@ impl Inner {
         Ok(row.map_or(Found::Missing, |(digest, remote)| Found::There {
             remote,
             state: State::Present,
-            digest: Some(digest),
+            proof: Proof::Digest(digest),
         }))
     }
 
@@ -254,8 +256,8 @@ impl Inner {
     }
 
     fn store(&self, connection: &Connection, document: &Document) -> Result<Outcome> {
-        if let Found::There { remote, digest, .. } = self.look(connection, &document.key)? {
-            return Ok(there(digest.is_none_or(|d| d == document.digest), remote));
+        if let Found::There { remote, proof, .. } = self.look(connection, &document.key)? {
+            return Ok(there(proof.is_of(&document.digest), remote));
         }
         self.savepoint(connection, "SAVEPOINT document")?;
         match self.insert(connection, document) {

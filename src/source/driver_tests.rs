@@ -78,6 +78,7 @@ impl Transport for Script {
             content_type: String::new(),
             date,
             retry_after: self.retry_after,
+            set_cookies: Vec::new(),
             body: body.into(),
             received_at: Utc::now(),
         })

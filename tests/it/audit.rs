@@ -129,6 +129,7 @@ fn attempt(run: i64, batch: i64, key: &str, state: &'static str, answer: &str, a
         target: "file:books".into(),
         key: key.into(),
         rid: 1,
+        operation: "insert",
         request: format!(r#"{{"totalFee":12.300000,"key":"{key}"}}"#),
         answer: answer.into(),
         state,

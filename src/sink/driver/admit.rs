@@ -6,10 +6,9 @@ use super::books::first_rid;
 use super::{Admitted, Batch, Loop, is_decided};
 use crate::base::lifecycle::{Candidate, State, decide};
 use crate::base::record::{Document, Mapped, Reason, Rid};
-use crate::base::value::Digest;
 use crate::base::{Error, Result};
-use crate::sink::Found;
 use crate::sink::driver::Chunk;
+use crate::sink::{Asked, Found, Proof};
 use crate::state::ledger::{BlockedRow, Entry, Write};
 
 /// `find` never asks about more keys at once.
@@ -94,7 +93,7 @@ impl Loop<'_> {
         for ((document, entry), found) in self.find(group).await? {
             match found {
                 Found::Missing => missing.push((document, entry)),
-                Found::There { remote, state, digest } => self.adopt(&document, entry.as_ref(), remote, state, digest),
+                Found::There { remote, state, proof } => self.adopt(&document, entry.as_ref(), remote, state, &proof),
             }
         }
         if self.sink.refuses_doubles() || missing.is_empty() {
@@ -106,7 +105,7 @@ impl Loop<'_> {
         for ((document, entry), found) in self.find(missing).await? {
             match found {
                 Found::Missing => gone.push(document),
-                Found::There { remote, state, digest } => self.adopt(&document, entry.as_ref(), remote, state, digest),
+                Found::There { remote, state, proof } => self.adopt(&document, entry.as_ref(), remote, state, &proof),
             }
         }
         Ok(gone)
@@ -116,10 +115,17 @@ impl Loop<'_> {
         &self,
         group: Vec<(Document, Option<Entry>)>,
     ) -> Result<impl Iterator<Item = ((Document, Option<Entry>), Found)> + use<>> {
-        let keys: Vec<_> = group.iter().map(|(document, _)| document.key.clone()).collect();
-        let found = self.sink.find(&keys).await.map_err(|e| e.context("asking the target what it has"))?;
-        if found.len() != keys.len() {
-            return Err(Error::bug(format!("find gave {} answers for {} keys", found.len(), keys.len())));
+        let asked: Vec<Asked<'_>> = group
+            .iter()
+            .map(|(document, entry)| Asked {
+                key: &document.key,
+                document: Some(document),
+                remote: entry.as_ref().and_then(|e| e.remote.as_deref()),
+            })
+            .collect();
+        let found = self.sink.find(&asked).await.map_err(|e| e.context("asking the target what it has"))?;
+        if found.len() != group.len() {
+            return Err(Error::bug(format!("find gave {} answers for {} keys", found.len(), group.len())));
         }
         Ok(group.into_iter().zip(found))
     }
@@ -131,14 +137,18 @@ impl Loop<'_> {
         entry: Option<&Entry>,
         remote: Option<String>,
         state: State,
-        digest: Option<Digest>,
+        proof: &Proof,
     ) {
         let sent_before = entry.map(|e| e.delivered.digest);
-        let stands = digest.or(sent_before).unwrap_or(document.digest);
-        let (state, reason) = if stands == document.digest {
-            (state, None)
-        } else {
-            (State::Changed, Some(Reason::new("changed", "another version of this document was delivered before")))
+        let kept = if let Proof::Digest(digest) = proof { Some(*digest) } else { None };
+        let stands = kept.or(sent_before).unwrap_or(document.digest);
+        let (state, reason) = match proof {
+            Proof::Foreign(reason) => (State::Conflict, Some(reason.clone())),
+            _ if stands == document.digest => (state, None),
+            _ => {
+                let reason = Reason::new("changed", "another version of this document was delivered before");
+                (State::Changed, Some(reason))
+            }
         };
         self.done.states.add(state, 1);
         self.books.note(Write::Adopt {

@@ -4,13 +4,13 @@
 //! Never knows a target.
 
 use super::{Batch, Delivery};
-use crate::base::record::{Document, Outcome, Rid};
-use crate::base::{Result, lifecycle::State};
+use crate::base::Result;
+use crate::base::record::{Document, Rid};
 use crate::exchange::{Attempt, ExchangeWriter};
-use crate::sink::Sink;
+use crate::sink::Receipt;
 use crate::state::Store;
 use crate::state::ledger::{BlockedRow, Entry, Write};
-use chrono::{SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use std::time::{Duration, Instant};
 
 /// Outcomes wait for company at most this long before they are committed.
@@ -18,8 +18,8 @@ const FLUSH_AFTER: Duration = Duration::from_secs(1);
 /// … and never in larger groups than this.
 const FLUSH_DOCUMENTS: usize = 4096;
 
-pub(super) fn now() -> String {
-    Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
+fn stamp(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 pub(super) struct Books<'a> {
@@ -57,29 +57,24 @@ impl<'a> Books<'a> {
         self.record(&writes)
     }
 
-    /// Takes a batch's outcomes into the next group.
-    pub(super) fn settle(
-        &mut self,
-        sink: &dyn Sink,
-        batch: &Batch,
-        outcomes: &[Outcome],
-        sent_at: &str,
-        answered_at: &str,
-    ) {
-        for (document, outcome) in batch.documents.iter().zip(outcomes) {
-            self.attempts.push(Attempt {
+    /// Takes a batch's receipts into the next group.
+    pub(super) fn settle(&mut self, batch: &Batch, receipts: &[Receipt]) {
+        for (document, Receipt { outcome, exchanges }) in batch.documents.iter().zip(receipts) {
+            let attempts = exchanges.iter().map(|exchange| Attempt {
                 run: self.delivery.run,
                 batch: batch.number,
                 target: self.target.clone(),
                 key: document.key.to_string(),
                 rid: first_rid(document).0,
-                request: sink.describe(document),
-                answer: answer(outcome),
+                operation: exchange.operation,
+                request: exchange.request.clone(),
+                answer: exchange.answer.clone(),
                 state: outcome.state().word(),
                 remote: outcome.remote().map(Into::into),
-                sent_at: sent_at.into(),
-                answered_at: answered_at.into(),
+                sent_at: stamp(exchange.sent_at),
+                answered_at: stamp(exchange.answered_at),
             });
+            self.attempts.extend(attempts);
             self.outcomes.push(Write::Settle {
                 key: document.key.to_string(),
                 state: outcome.state(),
@@ -125,13 +120,4 @@ impl<'a> Books<'a> {
 /// The row a ledger entry points to; a document has at least one.
 pub(super) fn first_rid(document: &Document) -> Rid {
     document.rids.first().copied().unwrap_or(Rid(-1))
-}
-
-fn answer(outcome: &Outcome) -> String {
-    match (outcome.reason(), outcome.state(), outcome.remote()) {
-        (Some(reason), _, _) => reason.to_string(),
-        (None, State::Present, _) => "was there already, with this digest".into(),
-        (None, _, Some(remote)) => format!("stored as {remote}"),
-        (None, _, None) => "stored".into(),
-    }
 }

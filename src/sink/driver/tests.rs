@@ -4,7 +4,7 @@ use super::*;
 use crate::base::record::DocKey;
 use crate::base::value::{Digest, Object, Value, digest};
 use crate::exchange::{files, read_file};
-use crate::sink::Found;
+use crate::sink::{Asked, Found, Proof, receipts};
 use crate::state::Workspace;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -37,19 +37,20 @@ impl Sink for Shelf {
         Ok(())
     }
 
-    async fn find(&self, keys: &[DocKey]) -> Result<Vec<Found>> {
+    async fn find(&self, asked: &[Asked<'_>]) -> Result<Vec<Found>> {
         *self.finds.lock().unwrap() += 1;
         let held = self.held.lock().unwrap();
         let found = |key: &DocKey| match held.get(key.as_str()) {
             None => Found::Missing,
             Some((digest, _)) => {
-                Found::There { remote: Some("r".into()), state: State::Present, digest: Some(*digest) }
+                Found::There { remote: Some("r".into()), state: State::Present, proof: Proof::Digest(*digest) }
             }
         };
-        Ok(keys.iter().map(found).collect())
+        Ok(asked.iter().map(|a| found(a.key)).collect())
     }
 
-    async fn send(&self, batch: &[Document]) -> Result<Vec<Outcome>> {
+    async fn send(&self, batch: &[Document]) -> Result<Vec<Receipt>> {
+        let sent_at = chrono::Utc::now();
         let answer = self.script.lock().unwrap().pop_front().unwrap_or(Answer::Well);
         if answer == Answer::Gone {
             return Err(Error::unavailable("connection refused"));
@@ -69,7 +70,7 @@ impl Sink for Shelf {
                 _ => Outcome::Unknown { reason: Reason::new("reply", "lost") },
             });
         }
-        Ok(outcomes)
+        Ok(receipts(self, batch, outcomes, sent_at))
     }
 
     fn refuses_doubles(&self) -> bool {

@@ -8,8 +8,8 @@ use crate::base::lifecycle::State;
 use crate::base::record::DocKey;
 use crate::base::value::Digest;
 use crate::base::{Error, Kind, Result};
-use crate::sink::Found;
 use crate::sink::statement::Template;
+use crate::sink::{Found, Proof};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Params, Value};
 use std::collections::HashMap;
@@ -150,7 +150,7 @@ impl Ledger {
         let found = |key: &DocKey| match there.get(key.as_str()) {
             None => Found::Missing,
             Some((digest, remote)) => {
-                Found::There { remote: remote.clone(), state: State::Present, digest: Some(*digest) }
+                Found::There { remote: remote.clone(), state: State::Present, proof: Proof::Digest(*digest) }
             }
         };
         Ok(keys.iter().map(found).collect())

@@ -15,12 +15,13 @@ mod store;
 
 use super::split;
 use super::statement::Program;
-use super::{Found, Sink};
-use crate::base::record::{DocKey, Document, Outcome};
+use super::{Asked, Found, Receipt, Sink, receipts};
+use crate::base::record::{DocKey, Document};
 use crate::base::retry::RetryPolicy;
 use crate::base::{Error, Result};
 use crate::config::model::{InsertIds, Statements};
 use crate::config::secret::Secret;
+use chrono::Utc;
 use ids::Ids;
 use ledger::Ledger;
 use rows::MultiRow;
@@ -168,15 +169,18 @@ impl Sink for MySqlSink {
         .map_err(|e| e.context(self.target.clone()))
     }
 
-    async fn find(&self, keys: &[DocKey]) -> Result<Vec<Found>> {
-        if keys.is_empty() {
+    async fn find(&self, asked: &[Asked<'_>]) -> Result<Vec<Found>> {
+        if asked.is_empty() {
             return Ok(Vec::new());
         }
-        self.look_again(keys).await.map_err(|e| e.context(self.target.clone()))
+        let keys: Vec<DocKey> = asked.iter().map(|a| a.key.clone()).collect();
+        self.look_again(&keys).await.map_err(|e| e.context(self.target.clone()))
     }
 
-    async fn send(&self, batch: &[Document]) -> Result<Vec<Outcome>> {
-        split::deliver(self, batch).await.map_err(|e| e.context(self.target.clone()))
+    async fn send(&self, batch: &[Document]) -> Result<Vec<Receipt>> {
+        let sent_at = Utc::now();
+        let outcomes = split::deliver(self, batch).await.map_err(|e| e.context(self.target.clone()))?;
+        Ok(receipts(self, batch, outcomes, sent_at))
     }
 
     fn refuses_doubles(&self) -> bool {

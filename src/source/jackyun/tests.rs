@@ -31,6 +31,7 @@ fn source(params: &[(&str, ParamValue)]) -> model::Source {
         app_key: Setting::new("source.app_key", "${KEY}"),
         app_secret: Setting::new("source.app_secret", "${SECRET}"),
         access_token: None,
+        refresh_token: None,
         params: params.iter().map(|(n, v)| (n.to_string(), v.clone())).collect(),
         window: Window {
             slice: Duration::from_secs(86_400),
@@ -42,6 +43,7 @@ fn source(params: &[(&str, ParamValue)]) -> model::Source {
         history: None,
         limits: Limits {
             calls_per_second: 1.0,
+            calls_per_minute: None,
             request_timeout: Duration::from_secs(60),
             max_page_bytes: 1 << 20,
             max_pages: 20,
@@ -92,7 +94,15 @@ fn first_biz(jackyun: &Jackyun, ask: &Ask) -> Result<Map<String, Value>> {
 
 fn reply(status: u16, body: impl Into<Vec<u8>>) -> Reply {
     let content_type = "application/json".to_string();
-    Reply { status, content_type, date: None, retry_after: None, body: body.into(), received_at: now() }
+    Reply {
+        status,
+        content_type,
+        date: None,
+        retry_after: None,
+        set_cookies: Vec::new(),
+        body: body.into(),
+        received_at: now(),
+    }
 }
 
 /// An answer with these trades; `data` begins with `extra`.

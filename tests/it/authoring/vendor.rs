@@ -61,7 +61,9 @@ fn every_documented_answer_is_staged_with_its_records_byte_for_byte() {
         assert!(pull.next_request(now).expect("a request").is_some());
         let body = answer.clone().into_bytes();
         let content_type = "application/json".to_string();
-        let reply = Reply { status: 200, content_type, date: Some(now), retry_after: None, body, received_at: now };
+        let (retry_after, set_cookies) = (None, Vec::new());
+        let reply =
+            Reply { status: 200, content_type, date: Some(now), retry_after, set_cookies, body, received_at: now };
         let Step::Page(page) = pull.on_reply(reply).expect(sample) else { panic!("{sample}: no page") };
         assert!(pull.next_request(now).expect("the end").is_none(), "{sample}: one page");
         let raws: Vec<String> = page.raw_records().map(str::to_owned).collect();

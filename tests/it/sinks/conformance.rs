@@ -1,10 +1,10 @@
 //! What every sink promises, whatever it writes to.
 
-use super::{body_of, document, states, with_lines};
+use super::{body_of, document, find, send, states, with_lines};
 use dukou::base::lifecycle::State;
 use dukou::base::record::{DocKey, Document, Outcome};
 use dukou::base::value::{Object, Value};
-use dukou::sink::{Found, Sink};
+use dukou::sink::{Found, Proof, Sink};
 
 /// A target under test, looked at from outside the sink.
 #[async_trait::async_trait]
@@ -32,28 +32,28 @@ pub async fn every_sink(target: &dyn Target) {
 
 async fn once_and_only_once(target: &dyn Target) {
     let sink = target.sink();
-    assert_eq!(sink.send(&[]).await.expect("an empty batch"), []);
-    assert_eq!(sink.find(&[]).await.expect("no keys"), []);
+    assert_eq!(send(&*sink, &[]).await.expect("an empty batch"), []);
+    assert_eq!(find(&*sink, &[]).await.expect("no keys"), []);
     let batch: Vec<Document> = (0..7).map(|i| document(&format!("once-{i}"), "")).collect();
     let keys: Vec<DocKey> = batch.iter().map(|d| d.key.clone()).collect();
-    assert_eq!(sink.find(&keys).await.expect("missing keys"), vec![Found::Missing; 7]);
+    assert_eq!(find(&*sink, &keys).await.expect("missing keys"), vec![Found::Missing; 7]);
 
-    let sent = sink.send(&batch[..6]).await.expect("the first time");
+    let sent = send(&*sink, &batch[..6]).await.expect("the first time");
     assert_eq!(states(&sent), ["Accepted"; 6]);
-    let found = sink.find(&keys).await.expect("keys");
+    let found = find(&*sink, &keys).await.expect("keys");
     for (i, found) in found.iter().enumerate() {
         let remote = sent.get(i).and_then(Outcome::remote).map(str::to_string);
-        let there = Found::There { remote, state: State::Present, digest: Some(batch[i].digest) };
+        let there = Found::There { remote, state: State::Present, proof: Proof::Digest(batch[i].digest) };
         assert_eq!(*found, if i < 6 { there } else { Found::Missing }, "{i}");
     }
 
     // Again, by this one and by another; in another order; with another content.
     for sink in [sink, target.sink()] {
-        let again = sink.send(&batch[..6]).await.expect("the second time");
+        let again = send(&*sink, &batch[..6]).await.expect("the second time");
         assert_eq!(states(&again), ["Present"; 6]);
         assert!(again.iter().zip(&sent).all(|(a, s)| a.remote() == s.remote()), "{again:?}");
         let mixed = [document("once-3", "other"), batch[0].clone(), batch[6].clone(), document("once-6", "other")];
-        let outcomes = sink.send(&mixed).await.expect("a mixed batch");
+        let outcomes = send(&*sink, &mixed).await.expect("a mixed batch");
         let third = if outcomes[2].state() == State::Accepted { "Accepted" } else { "Present" };
         assert_eq!(states(&outcomes), ["Conflict", "Present", third, "Conflict"]);
     }
@@ -71,7 +71,7 @@ async fn one_bad_among_many(target: &dyn Target) {
     // Its main row and its first line would go in.
     let line = |goods_id: &str| Value::Object(Object::from_pairs([("goods_id", Value::text(goods_id))]));
     batch[401] = with_lines("many-401", Value::Null, vec![line("many-401"), line(&"x".repeat(65))]);
-    let outcomes = target.sink().send(&batch).await.expect("outcomes");
+    let outcomes = send(&*target.sink(), &batch).await.expect("outcomes");
     for (i, outcome) in outcomes.iter().enumerate() {
         let expected = if matches!(i, 137 | 400 | 401) { State::Rejected } else { State::Accepted };
         assert_eq!(outcome.state(), expected, "{i}: {outcome:?}");
@@ -81,7 +81,7 @@ async fn one_bad_among_many(target: &dyn Target) {
     let field = outcomes[400].reason().and_then(|r| r.field.clone());
     assert_eq!(field.as_deref(), Some("dispatch_id"), "{:?}", outcomes[400]);
     assert_eq!(target.stored("many-").await, (497, 994));
-    let found = target.sink().find(&[batch[137].key.clone(), batch[138].key.clone()]).await.expect("keys");
+    let found = find(&*target.sink(), &[batch[137].key.clone(), batch[138].key.clone()]).await.expect("keys");
     assert!(matches!(found.as_slice(), [Found::Missing, Found::There { .. }]), "{found:?}");
 }
 
@@ -99,7 +99,7 @@ async fn hostile_values(target: &dyn Target) {
     ];
     let batch: Vec<Document> =
         values.iter().enumerate().map(|(i, v)| document(&format!("hostile-{i}-'\"\\😀"), v)).collect();
-    let outcomes = target.sink().send(&batch).await.expect("outcomes");
+    let outcomes = send(&*target.sink(), &batch).await.expect("outcomes");
     for ((document, value), outcome) in batch.iter().zip(values).zip(&outcomes) {
         let stored = target.reason(document.key.as_str()).await;
         match outcome.state() {
@@ -115,7 +115,7 @@ async fn two_race_on_one_batch(target: &dyn Target) {
     let mut other = batch.clone();
     other.reverse();
     let (one, two) = (target.sink(), target.sink());
-    let (first, second) = tokio::join!(one.send(&batch), two.send(&other));
+    let (first, second) = tokio::join!(send(&*one, &batch), send(&*two, &other));
     let (first, second) = (first.expect("the first"), second.expect("the second"));
     for (i, outcome) in first.iter().enumerate() {
         let pair = [outcome.state(), second[299 - i].state()];

@@ -1,7 +1,7 @@
 //! The sinks that need no server: SQLite and the file of JSON lines.
 
 use super::conformance::{Target, every_sink};
-use super::{document, statements, states};
+use super::{document, send, statements, states};
 use dukou::base::Kind;
 use dukou::config::model::Statements;
 use dukou::sink::Sink;
@@ -111,11 +111,11 @@ async fn a_file_keeps_the_promises_and_a_torn_line_is_cut_off() {
     every_sink(&target).await;
 
     let whole = std::fs::read(&target.0).expect("the file");
-    target.sink().send(&[document("torn", "")]).await.expect("one more");
+    send(&*target.sink(), &[document("torn", "")]).await.expect("one more");
     let with_torn = std::fs::read(&target.0).expect("the file");
     for length in [whole.len() + 1, with_torn.len() - 1] {
         std::fs::write(&target.0, &with_torn[..length]).expect("the file");
-        let sent = target.sink().send(&[document("torn", ""), document("once-0", "")]).await.expect("outcomes");
+        let sent = send(&*target.sink(), &[document("torn", ""), document("once-0", "")]).await.expect("outcomes");
         assert_eq!(states(&sent), ["Accepted", "Present"], "cut at {length}");
         assert_eq!(std::fs::read(&target.0).expect("the file"), with_torn, "cut at {length}");
     }

@@ -5,9 +5,11 @@ mod embedded;
 mod mysql;
 mod proxy;
 
+use dukou::base::Result;
 use dukou::base::record::{DocKey, Document, Outcome, Rid};
 use dukou::base::value::{Decimal, Object, Value, digest};
 use dukou::config::model::{InsertIds, Statements};
+use dukou::sink::{Asked, Found, Sink};
 
 /// The statements as the order has them, word for word.
 pub const MAIN_SQL: &str = "INSERT INTO lehua.sale_return ( dispatch_id, return_status, return_reason, receive_cust_id, receive_phone, receive_address, delivery_date, date) VALUES ( <{dispatch_id: }>, <{return_status: }>, <{return_reason: }>, <{receive_cust_id: }>, <{receive_phone: }>, <{receive_address: }>, <{delivery_date: }>, <{date: }>);";
@@ -51,4 +53,17 @@ pub fn body_of(key: &str, dispatch_id: Value, reason: Value, lines: Value) -> Do
 
 pub fn states(outcomes: &[Outcome]) -> Vec<String> {
     outcomes.iter().map(|o| format!("{:?}", o.state())).collect()
+}
+
+/// Sends and gives the outcomes alone.
+pub async fn send(sink: &dyn Sink, batch: &[Document]) -> Result<Vec<Outcome>> {
+    let receipts = sink.send(batch).await?;
+    assert!(receipts.iter().all(|r| !r.exchanges.is_empty()), "what was sent is on record");
+    Ok(receipts.into_iter().map(|receipt| receipt.outcome).collect())
+}
+
+/// Asks about keys without their documents.
+pub async fn find(sink: &dyn Sink, keys: &[DocKey]) -> Result<Vec<Found>> {
+    let asked: Vec<_> = keys.iter().map(|key| Asked { key, document: None, remote: None }).collect();
+    sink.find(&asked).await
 }

@@ -3,7 +3,7 @@
 //! `DUKOU_TEST_MYSQL_URL` names the server (its user may create databases and users); every test makes its own database.
 
 use super::conformance::{Target, every_sink};
-use super::{document, proxy, statements, states, with_lines};
+use super::{document, proxy, send, statements, states, with_lines};
 use dukou::base::lifecycle::State;
 use dukou::base::record::{Document, Outcome};
 use dukou::base::retry::RetryPolicy;
@@ -140,7 +140,7 @@ async fn ids_of_many_rows_are_right_whatever_the_way_and_the_step() {
             let sink = database.sink_of(&Statements { insert_ids: way, ..statements() });
             let prefix = format!("{step}-{way:?}");
             let (one, two) = (batch(&format!("{prefix}-a"), 350), batch(&format!("{prefix}-b"), 350));
-            let (one, two) = tokio::join!(sink.send(&one), sink.send(&two));
+            let (one, two) = tokio::join!(send(&sink, &one), send(&sink, &two));
             let outcomes = [one.expect("outcomes"), two.expect("outcomes")].concat();
             assert!(outcomes.iter().all(|o| o.state() == State::Accepted), "{prefix}");
             documents += 700;
@@ -166,7 +166,7 @@ async fn a_statement_that_is_no_plain_insert_runs_row_by_row() {
         Statements { main_sql: main.into(), extends: vec![(1, extend.into())], insert_ids: InsertIds::Auto };
     let sink = database.sink_of(&statements);
     sink.check().await.expect("the check");
-    let outcomes = sink.send(&batch("row", 20)).await.expect("outcomes");
+    let outcomes = send(&sink, &batch("row", 20)).await.expect("outcomes");
     assert_eq!(states(&outcomes), ["Accepted"; 20]);
     assert_eq!(database.counts().await, (20, 40));
     database.drop().await;
@@ -245,13 +245,13 @@ async fn who_is_not_let_in_is_told_why_and_no_secret_is_shown() {
         tokio::io::AsyncWriteExt::write_all(&mut stream, page).await.expect("the page");
     };
     let sink = sink_at(&url).expect("a sink");
-    let (answer, ()) = tokio::join!(sink.send(&[]), async {});
+    let (answer, ()) = tokio::join!(send(&sink, &[]), async {});
     assert_eq!(answer.expect("an empty batch asks nobody"), []);
     let (error, ()) = tokio::join!(sink.check(), page);
     let error = error.expect_err("a proxy");
     assert!(matches!(error.kind(), Kind::Protocol | Kind::Unavailable), "{error}");
     drop(listener);
-    let error = sink_at(&url).expect("a sink").send(&batch("x", 1)).await.expect_err("nobody");
+    let error = send(&sink_at(&url).expect("a sink"), &batch("x", 1)).await.expect_err("nobody");
     assert_eq!(error.kind(), Kind::Unavailable, "{error}");
     let error = MySqlSink::connect(&Secret::new("root:wr0ng-secret@host"), &statements(), database.options());
     assert!(error.is_err_and(|e| e.kind() == Kind::Config && !e.to_string().contains("wr0ng")));
@@ -286,7 +286,7 @@ async fn a_warning_is_a_refusal() {
     };
     let cut = with_lines("cut", Value::Null, vec![line(15, 1), line(12_345_678, 7)]);
     let whole = with_lines("whole", Value::Null, vec![line(1_234_567, 6)]);
-    let outcomes = database.sink().send(&[cut, whole]).await.expect("outcomes");
+    let outcomes = send(&*database.sink(), &[cut, whole]).await.expect("outcomes");
     assert_eq!(states(&outcomes), ["Rejected", "Accepted"]);
     let reason = outcomes[0].reason().expect("a reason");
     assert_eq!((reason.code.as_str(), reason.field.as_deref()), ("1265", Some("must_qty")), "{reason}");
@@ -305,7 +305,7 @@ async fn a_unique_key_of_the_user_does_not_turn_present_into_rejected() {
     every_sink(&database).await;
     // What is there without a delivery of ours is not ours.
     database.execute("INSERT INTO sale_return (dispatch_id) VALUES ('foreign')").await;
-    let outcomes = database.sink().send(&[document("foreign", ""), document("own", "")]).await.expect("outcomes");
+    let outcomes = send(&*database.sink(), &[document("foreign", ""), document("own", "")]).await.expect("outcomes");
     assert_eq!(states(&outcomes), ["Rejected", "Accepted"]);
     assert_eq!(outcomes[0].reason().map(|r| r.code.as_str()), Some("1062"));
     database.drop().await;
@@ -335,7 +335,7 @@ async fn a_connection_killed_in_mid_transaction_is_replaced() {
         }
         false
     };
-    let (outcomes, killed) = tokio::join!(sink.send(&documents), killer);
+    let (outcomes, killed) = tokio::join!(send(&*sink, &documents), killer);
     assert!(killed, "the transaction was met");
     assert_eq!(states(&outcomes.expect("outcomes")), ["Accepted"; 2]);
     assert_eq!(database.counts().await, (2, 4));
@@ -353,7 +353,7 @@ async fn through_proxy(database: &Database, lose: usize, then_gone: bool) -> (Ve
     let retry = RetryPolicy { max_attempts: 4, first_wait: Duration::from_millis(20), ..Default::default() };
     let options = MySqlOptions { retry, ..database.options() };
     let sink = MySqlSink::connect(&Secret::new(url.as_str()), &statements(), options).expect("a sink");
-    let outcomes = sink.send(&batch("lost", 50)).await.expect("outcomes");
+    let outcomes = send(&sink, &batch("lost", 50)).await.expect("outcomes");
     (outcomes, proxy.lost.load(Ordering::SeqCst))
 }
 
@@ -369,7 +369,7 @@ async fn a_lost_answer_to_commit_is_settled_by_trying_again() {
     let Some(database) = Database::make(DDL).await else { return };
     let (outcomes, lost) = through_proxy(&database, 1, true).await;
     assert_eq!((states(&outcomes), lost), (vec!["Unknown".to_string(); 50], 1));
-    let again = database.sink().send(&batch("lost", 50)).await.expect("outcomes");
+    let again = send(&*database.sink(), &batch("lost", 50)).await.expect("outcomes");
     assert_eq!(states(&again), ["Present"; 50]);
     assert_eq!(database.counts().await, (50, 100));
     database.drop().await;
