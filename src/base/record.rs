@@ -113,6 +113,37 @@ impl Reason {
     }
 }
 
+/// What may open and close a particular inside a text.
+const QUOTES: [(char, char); 8] =
+    [('“', '”'), ('‘', '’'), ('【', '】'), ('[', ']'), ('「', '」'), ('《', '》'), ('\'', '\''), ('"', '"')];
+
+impl Reason {
+    /// The text without its particulars: what stands in quotes or brackets, and numbers. Reasons of one cause share it.
+    pub fn gist(&self) -> String {
+        let mut gist = String::with_capacity(self.text.len());
+        let mut closing = None;
+        for c in self.text.chars() {
+            match closing {
+                Some(end) if c != end => continue,
+                Some(end) => {
+                    gist.push(end);
+                    closing = None;
+                }
+                None if c.is_ascii_digit() => {
+                    if !gist.ends_with('#') {
+                        gist.push('#');
+                    }
+                }
+                None => {
+                    gist.push(c);
+                    closing = QUOTES.iter().find(|(open, _)| *open == c).map(|(_, close)| *close);
+                }
+            }
+        }
+        gist
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.field {
@@ -215,6 +246,19 @@ mod tests {
         let rid = Rid::new(7, u32::MAX);
         assert_eq!((rid.slice(), rid.row()), (7, u32::MAX));
         assert!(Rid::new(7, 5) < Rid::new(8, 0));
+    }
+
+    #[test]
+    fn reasons_of_one_cause_share_a_gist() {
+        let gist = |text: &str| Reason::new("11", text).gist();
+        assert_eq!(
+            gist("单据体实体【明细信息】第【1】行分录，【仓库】字段必录"),
+            gist("单据体实体【明细信息】第【23】行分录，【物料】字段必录")
+        );
+        assert_eq!(gist("编码唯一。[XT1]在当前系统"), "编码唯一。[]在当前系统");
+        assert_eq!(gist("Data too long for column 'a' at row 1"), gist("Data too long for column 'b' at row 17"));
+        assert_ne!(gist("期间已关账"), gist("物料“A”未分配"));
+        assert_eq!(gist("it's open"), "it'", "an unclosed quote takes the rest");
     }
 
     #[test]

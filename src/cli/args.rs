@@ -83,6 +83,9 @@ pub enum Command {
     /// Show what is fetched, what is delivered, and what needs a look
     #[command(after_help = "Example: dukou status jackyun_trades_to_mysql")]
     Status(Status),
+    /// Show what did not arrive, by cause, with the target's own words
+    #[command(after_help = "Example: dukou rejected jackyun_trades_to_mysql")]
+    Rejected(Rejected),
     /// Tell the story of one document: where it comes from, what the target said
     #[command(after_help = "Example: dukou trace JY202406050002")]
     Trace(Trace),
@@ -213,6 +216,12 @@ pub struct Run {
 #[derive(Debug, Options)]
 pub struct Status {
     /// Which one [default: all]
+    pub pipeline: Option<String>,
+}
+
+#[derive(Debug, Options)]
+pub struct Rejected {
+    /// Of which pipeline [default: all]
     pub pipeline: Option<String>,
 }
 

@@ -118,7 +118,7 @@ fn closing(done: &Report, differences: &[String], place: &Path, root: &Path) -> 
     } else {
         format!("\nTHIS IS NOT WHAT THE SANDBOX KNOWS TO BE TRUE: {}\n", differences.join("; "))
     };
-    let example = done.causes.iter().find(|c| c.state == State::Rejected).and_then(|c| c.example.as_deref());
+    let example = done.causes.iter().find(|c| c.state == State::Rejected).and_then(|c| c.example());
     text.push_str("\nlook at one trade:    ");
     text.push_str(&format!("cargo run --release -- --data {place} trace {}", example.unwrap_or("KEY")));
     text.push_str(&format!("\nask the staged data:  cargo run --release -- --data {place} sql \"SELECT shopName, count(*) FROM trade GROUP BY shopName\""));

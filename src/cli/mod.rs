@@ -8,6 +8,7 @@ mod completions;
 mod demo;
 mod pipelines;
 mod progress;
+mod rejected;
 mod render;
 mod report;
 mod sandbox;
@@ -62,6 +63,7 @@ async fn dispatch(args: Args) -> Result<u8> {
         Command::Deliver(deliver) => pipelines::deliver(&setup(global)?, global, &deliver).await,
         Command::Run(run) => pipelines::run(&setup(global)?, global, &run).await,
         Command::Status(args) => status::run(&setup(global)?, &args, global),
+        Command::Rejected(args) => rejected::run(&setup(global)?, &args, global),
         Command::Trace(args) => trace::run(&setup(global)?, &args, global),
         Command::Sql(args) => sql::run(&setup(global)?, &args, global).await,
     }

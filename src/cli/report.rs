@@ -134,7 +134,7 @@ fn causes(report: &Report, text: &mut String) {
                 human(c.documents),
                 c.state.to_string(),
                 c.reason.code.clone(),
-                c.example.clone().unwrap_or_default(),
+                c.example().unwrap_or_default().to_owned(),
                 cut(&why, TEXT_WIDTH),
             ]
         })
@@ -143,7 +143,8 @@ fn causes(report: &Report, text: &mut String) {
         let _ = writeln!(text, "{}", table(&["count", "state", "code", "for example", "why"], &rows));
     }
     if report.causes.len() > LISTED {
-        let _ = writeln!(text, " … and {} more causes: dukou status {}", report.causes.len() - LISTED, report.pipeline);
+        let _ =
+            writeln!(text, " … and {} more causes: dukou rejected {}", report.causes.len() - LISTED, report.pipeline);
     }
     if report.open_unmapped > 0 {
         let _ = writeln!(

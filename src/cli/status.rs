@@ -99,7 +99,7 @@ fn causes(p: &PipelineStatus) -> String {
                 cause.state.to_string(),
                 cause.reason.code.clone(),
                 cause.reason.field.clone().unwrap_or_default(),
-                cause.example.clone().unwrap_or_default(),
+                cause.example().unwrap_or_default().to_owned(),
                 cut(&cause.reason.text, TEXT),
             ]
         })
@@ -147,7 +147,7 @@ fn next(p: &PipelineStatus) -> Vec<String> {
     } else if p.slices_to_deliver > 0 {
         next.push(format!("dukou deliver {}", p.name));
     }
-    if let Some(key) = p.causes.iter().find_map(|cause| cause.example.as_ref()) {
+    if let Some(key) = p.causes.iter().find_map(|cause| cause.example()) {
         next.push(format!("dukou trace {key}"));
     }
     if p.causes.iter().any(|cause| matches!(cause.state, State::Rejected | State::Blocked)) {
@@ -180,7 +180,7 @@ fn one_json(p: &PipelineStatus) -> Value {
     let causes: Vec<Value> = (p.causes.iter())
         .map(|c| {
             json!({ "state": c.state.word(), "code": c.reason.code, "field": c.reason.field, "text": c.reason.text,
-                    "example": c.example, "documents": c.documents })
+                    "examples": c.examples, "documents": c.documents })
         })
         .collect();
     let runs: Vec<Value> = (p.runs.iter())

@@ -8,7 +8,8 @@ use crate::base::record::SliceNo;
 use crate::base::{Error, Result};
 use crate::run::plan::Plan;
 use crate::state::Store;
-use crate::state::ledger::{Cause, TargetId};
+use crate::state::causes::Cause;
+use crate::state::ledger::TargetId;
 use crate::state::slices::SealedSlice;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -192,7 +193,7 @@ impl Report {
             .iter()
             .map(|c| {
                 json!({ "state": c.state.word(), "code": c.reason.code, "field": c.reason.field, "text": c.reason.text,
-                        "example": c.example, "documents": c.documents })
+                        "examples": c.examples, "documents": c.documents })
             })
             .collect();
         json!({

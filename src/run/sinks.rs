@@ -2,6 +2,7 @@
 //!
 //! Takes what was written, gives what is meant. Knows how a mapping's columns look to statements, sends nothing.
 
+use crate::base::record::Reason;
 use crate::base::{Error, Fault, Result};
 use crate::config::model::{Pipeline, SinkConnector, Statements};
 use crate::config::places::Written;
@@ -50,6 +51,11 @@ pub async fn execute_ddl(plan: &Plan, ddl: &str) -> Result<()> {
 
 /// The name under which the shipped statements know their database.
 const SQLITE_SCHEMA: &str = "lehua";
+
+/// What helps against a refusal, where we know it.
+pub fn cure(reason: &Reason) -> Option<&'static str> {
+    reason.code.parse().ok().and_then(sink::mysql::cure)
+}
 
 /// The statements of a database sink.
 pub fn statements(connector: &SinkConnector) -> Option<&Statements> {

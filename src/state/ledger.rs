@@ -267,43 +267,10 @@ impl Store {
         self.connection().query_row(sql, [pipeline], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)
     }
 
-    /// Reasons of a target's deliveries and a pipeline's blocked rows, grouped: (state word, code, field, example, count).
-    pub fn causes(&self, target: Option<TargetId>, pipeline: &str) -> Result<Vec<Cause>> {
-        let sql = "SELECT d.state, r.code, r.field, min(r.text), min(r.key), count(*) FROM reason r
-                     JOIN delivery d ON d.target_id = r.target_id AND d.key = r.key
-                    WHERE r.target_id = ?1 GROUP BY d.state, r.code, r.field
-                   UNION ALL
-                   SELECT 1, code, field, min(text), coalesce(min(key), 'row ' || min(rid)), count(*) FROM blocked
-                    WHERE pipeline = ?2
-                    GROUP BY code, field, CASE WHEN code = '_reject' OR (field = '_key' AND key IS NULL) THEN text END
-                    ORDER BY 6 DESC, 1, 2";
-        let mut statement = self.connection().prepare(sql).map_err(failed)?;
-        let rows = statement.query_map(params![target.map(|t| t.0), pipeline], |row| {
-            Ok(Cause {
-                state: State::from_code(row.get(0)?).unwrap_or(State::Unknown),
-                reason: Reason { code: row.get(1)?, text: row.get(3)?, field: row.get(2)? },
-                example: row.get(4)?,
-                documents: row.get(5)?,
-            })
-        });
-        rows.and_then(Iterator::collect).map_err(failed)
-    }
-
     fn select_entries(&self, sql: &str, args: &[&dyn rusqlite::ToSql]) -> Result<Vec<Entry>> {
         let mut statement = self.connection().prepare(sql).map_err(failed)?;
         statement.query_map(args, entry).and_then(Iterator::collect).map_err(failed)
     }
-}
-
-/// Documents that share a state and a cause.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause {
-    pub state: State,
-    /// With the text of one of them.
-    pub reason: Reason,
-    /// Key of one of them; of a record without one `row N`, its `_rid`.
-    pub example: Option<String>,
-    pub documents: u64,
 }
 
 const ENTRY: &str =

@@ -3,6 +3,7 @@
 //! Takes facts (a slice is sealed, a document is about to be sent, this became of it), gives them back. One call = one
 //! transaction, WAL with `synchronous=FULL`. Never holds a record, a document body or a secret, never decides.
 
+pub mod causes;
 pub mod ledger;
 pub mod look;
 mod schema;

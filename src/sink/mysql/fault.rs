@@ -34,6 +34,22 @@ const REMARKS: [u16; 4] = [1287, 1681, 1592, 3778];
 
 const DUPLICATE_ENTRY: [u16; 3] = [1062, 1586, 1761];
 
+/// What helps against a document's fault, by the server's number for it.
+pub fn cure(code: u16) -> Option<&'static str> {
+    Some(match code {
+        1048 | 1364 => {
+            "fill the column in the mapping (coalesce), give the placeholder a default, or allow NULL in the table"
+        }
+        1406 => "shorten the text in the mapping (left), or widen the column",
+        1264 => "the number does not fit the column: round it in the mapping, or widen the column",
+        1265 | 1292 | 1366 => "the column has another type than the value: cast it in the mapping",
+        1062 | 1586 | 1761 => "another row has this value of a unique key: look which one is right",
+        1452 | 1216 => "the row it refers to is not there yet: bring that one first",
+        3819 | 4025 => "a CHECK of the table refuses it: correct the value in the mapping",
+        _ => return None,
+    })
+}
+
 /// Is a warning after a statement about its values? Then the value was changed on its way in.
 pub(super) fn is_about_values(warning: u16) -> bool {
     !REMARKS.contains(&warning)

@@ -192,6 +192,11 @@ impl Sink for MySqlSink {
     }
 }
 
+/// What helps against a document's fault, by the server's number for it.
+pub fn cure(code: u16) -> Option<&'static str> {
+    fault::cure(code)
+}
+
 /// Executes the statements of `ddl` (separated by semicolons) on a server; with `database`, creates that database if it is
 /// not there and executes them inside it.
 pub async fn execute_ddl(url: &Secret, database: Option<&str>, ddl: &str) -> Result<()> {

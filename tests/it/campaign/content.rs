@@ -53,7 +53,7 @@ async fn one_bad_document_of_five_hundred_stays_behind_alone() {
     let states = report["balance"]["states"].to_string();
     assert_eq!(states, r#"{"accepted":499,"rejected":1}"#, "{report}");
     let cause = &report["causes"][0];
-    assert_eq!(cause["example"].as_str(), key, "{cause}");
+    assert_eq!(cause["examples"][0].as_str(), key, "{cause}");
     assert!(cause["text"].as_str().is_some_and(|text| text.contains("not_this_one")), "{cause}");
     assert_eq!(database.delivered().await, 499);
 
