@@ -6,8 +6,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What goes wrong. The first group answers before the gateway has looked at the request; the second spoils a page
-/// that carries records, and waits for such a page.
+/// What goes wrong. The first group happens before the vendor has looked at the request; the second when it has acted;
+/// the third spoils a page that carries records, and waits for such a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
     /// The vendor's own "too fast" answer.
@@ -22,8 +22,16 @@ pub enum FaultKind {
     EmptyBody,
     /// The connection is reset before a byte is answered.
     Reset,
-    /// The right answer, late.
+    /// The right answer, late: the vendor acts after the wait.
     Slow { delay: Duration },
+    /// The vendor does something of its own; it knows the word, the server does not.
+    Own(String),
+    /// The vendor acts, then the connection is reset instead of answering.
+    LostReply,
+    /// The vendor acts, then HTTP 500 with an HTML body.
+    CommitThen500,
+    /// The vendor acts at once, the right answer comes late.
+    LateReply { delay: Duration },
     /// Fewer bytes than `Content-Length` says, then the connection is closed.
     CutOff,
     /// The JSON ends in the middle; the length is right.
@@ -50,17 +58,37 @@ pub enum When {
     Calls(Vec<u64>),
 }
 
-/// A fault, when it is due, and how many times it happens at most.
+impl When {
+    fn meets(&self, call: u64) -> bool {
+        match self {
+            When::Always => true,
+            When::Every(n) => *n > 0 && call.is_multiple_of(*n),
+            When::Calls(calls) => calls.contains(&call),
+        }
+    }
+}
+
+/// The vendor of a fault that names none.
+const FIRST_VENDOR: &str = "jackyun";
+/// The vendors a fault can name.
+const VENDORS: [&str; 3] = [FIRST_VENDOR, "jushuitan", "kingdee"];
+
+/// A fault, whom it meets, when it is due, and how many times it happens at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
+    pub vendor: String,
+    /// Only calls for this operation of the vendor count and can be met; none: those it names by itself
+    /// (`Vendor::counts`).
+    pub operation: Option<String>,
     pub kind: FaultKind,
     pub when: When,
     pub times: Option<u32>,
 }
 
 impl Fault {
+    /// A fault of Jackyun's.
     pub fn new(kind: FaultKind, when: When) -> Self {
-        Fault { kind, when, times: None }
+        Fault { vendor: FIRST_VENDOR.to_owned(), operation: None, kind, when, times: None }
     }
 
     pub fn times(self, times: u32) -> Self {
@@ -69,9 +97,12 @@ impl Fault {
 }
 
 /// The forms a fault is written in on a command line.
-pub const SYNTAX: &str = "NAME@WHEN, where WHEN is always, every:N or call numbers such as 3+7, and xTIMES may follow \
+pub const SYNTAX: &str = "[VENDOR:][OPERATION/]NAME@WHEN, where VENDOR is jackyun (if none is named), jushuitan or \
+                          kingdee, OPERATION the only kind of call that is counted and met (kingdee:query/http-502@1), \
+                          WHEN is always, every:N or call numbers such as 3+7, and xTIMES may follow \
                           (throttle@every:5x3); names: throttle, http-429, http-429=SECONDS, http-502, proxy-html, \
-                          empty-body, reset, slow=MILLISECONDS, cut-off, truncated, repeated-page, invalid-utf8, \
+                          empty-body, reset, slow=MILLISECONDS, own=WORD, lost-reply, \
+                          commit-then-500, late-reply=MILLISECONDS, cut-off, truncated, repeated-page, invalid-utf8, \
                           duplicate-key, oversize=BYTES, endless";
 
 impl FromStr for Fault {
@@ -81,7 +112,12 @@ impl FromStr for Fault {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is no fault; expected {SYNTAX}");
         let (what, when) = text.split_once('@').ok_or_else(wrong)?;
-        let (name, argument) = what.split_once('=').unwrap_or((what, ""));
+        let (head, argument) = what.split_once('=').unwrap_or((what, ""));
+        let (vendor, head) = head.split_once(':').unwrap_or((FIRST_VENDOR, head));
+        if !VENDORS.contains(&vendor) {
+            return Err(wrong());
+        }
+        let (operation, name) = head.split_once('/').map_or((None, head), |(aim, name)| (Some(aim.to_owned()), name));
         let number = || argument.parse::<u64>().map_err(|_| wrong());
         let kind = match (name, argument) {
             ("throttle", "") => FaultKind::Throttle,
@@ -92,6 +128,10 @@ impl FromStr for Fault {
             ("empty-body", "") => FaultKind::EmptyBody,
             ("reset", "") => FaultKind::Reset,
             ("slow", _) => FaultKind::Slow { delay: Duration::from_millis(number()?) },
+            ("own", word) if !word.is_empty() => FaultKind::Own(word.to_owned()),
+            ("lost-reply", "") => FaultKind::LostReply,
+            ("commit-then-500", "") => FaultKind::CommitThen500,
+            ("late-reply", _) => FaultKind::LateReply { delay: Duration::from_millis(number()?) },
             ("cut-off", "") => FaultKind::CutOff,
             ("truncated", "") => FaultKind::Truncated,
             ("repeated-page", "") => FaultKind::RepeatedPage,
@@ -112,37 +152,38 @@ impl FromStr for Fault {
                 When::Calls(when.split('+').map(|n| n.parse().map_err(|_| wrong())).collect::<Result<_, String>>()?)
             }
         };
-        Ok(Fault { kind, when, times })
+        Ok(Fault { vendor: vendor.to_owned(), operation, kind, when, times })
     }
 }
 
-/// The faults in force, and what is left of them.
+/// The faults of one vendor in force, and what is left of them.
 #[derive(Debug, Default)]
 pub struct Faults {
     list: Vec<Fault>,
-    call: u64,
+    /// Calls each fault of the list has counted.
+    seen: Vec<u64>,
 }
 
 impl Faults {
     pub fn new(list: Vec<Fault>) -> Self {
-        Faults { list, call: 0 }
+        Faults { seen: vec![0; list.len()], list }
     }
 
-    /// Counts a call and names the fault due at it: the first of the list. It is spent by [`Faults::spend`] only
-    /// when it has happened, so a fault of a page waits until there is one.
-    pub fn due(&mut self) -> Option<(usize, FaultKind)> {
-        self.call += 1;
-        let call = self.call;
-        let due = |fault: &Fault| {
-            fault.times != Some(0)
-                && match &fault.when {
-                    When::Always => true,
-                    When::Every(n) => *n > 0 && call.is_multiple_of(*n),
-                    When::Calls(calls) => calls.contains(&call),
-                }
-        };
-        let at = self.list.iter().position(due)?;
-        Some((at, self.list[at].kind.clone()))
+    /// Counts a call and names the fault due at it: the first of the list. `counted` says whether faults that name no
+    /// operation count it. A fault is spent by [`Faults::spend`] only when it has happened, so a fault of a page waits
+    /// until there is one.
+    pub fn due(&mut self, operation: &str, counted: bool) -> Option<(usize, FaultKind)> {
+        let mut due = None;
+        for (at, (fault, seen)) in self.list.iter().zip(&mut self.seen).enumerate() {
+            if !fault.operation.as_ref().map_or(counted, |wanted| wanted == operation) {
+                continue;
+            }
+            *seen += 1;
+            if due.is_none() && fault.times != Some(0) && fault.when.meets(*seen) {
+                due = Some((at, fault.kind.clone()));
+            }
+        }
+        due
     }
 
     /// The fault has happened once.
@@ -192,7 +233,7 @@ mod tests {
         ]);
         let mut seen = Vec::new();
         for _ in 0..7 {
-            let due = faults.due();
+            let due = faults.due("", true);
             if let Some((at, FaultKind::Throttle)) = due {
                 faults.spend(at);
             }
@@ -204,10 +245,32 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_counts_only_the_calls_it_is_aimed_at() {
+        let mut faults = Faults::new(vec!["query/reset@2".parse().unwrap(), "lost-reply@every:2".parse().unwrap()]);
+        let calls = [("login", false), ("save", true), ("query", false), ("save", true), ("query", false)];
+        let met: Vec<Option<FaultKind>> =
+            calls.iter().map(|(operation, counted)| faults.due(operation, *counted).map(|(_, kind)| kind)).collect();
+        assert_eq!(met, [None, None, None, Some(FaultKind::LostReply), Some(FaultKind::Reset)]);
+    }
+
+    #[test]
     fn the_written_form_is_read_and_nonsense_is_refused() {
         let slow: Fault = "slow=250@every:3x2".parse().unwrap();
         assert_eq!(slow, Fault::new(FaultKind::Slow { delay: Duration::from_millis(250) }, When::Every(3)).times(2));
-        for wrong in ["", "slow@1", "throttle", "throttle=1@1", "throttle@every:0", "throttle@1xx", "nonsense@1"] {
+        let aimed: Fault = "kingdee:query/own=silent:drop@3".parse().unwrap();
+        assert_eq!((aimed.vendor.as_str(), aimed.operation.as_deref()), ("kingdee", Some("query")));
+        assert_eq!(aimed.kind, FaultKind::Own("silent:drop".to_owned()));
+        for wrong in [
+            "",
+            "slow@1",
+            "own@1",
+            "nobody:reset@1",
+            "throttle",
+            "throttle=1@1",
+            "throttle@every:0",
+            "throttle@1xx",
+            "nonsense@1",
+        ] {
             assert!(wrong.parse::<Fault>().unwrap_err().contains("duplicate-key"), "{wrong}");
         }
     }

@@ -212,7 +212,7 @@ impl Jackyun {
             self.modify(&chosen, request.now);
         }
         if rows.is_empty() && self.config.empty_window != EmptyStyle::Array {
-            return Ok(Answer::empty(match self.config.empty_window {
+            return Ok(Answer::json(match self.config.empty_window {
                 EmptyStyle::Text => envelope_of(b"\"\"", offset as u64),
                 _ => Vec::new(),
             }));
@@ -270,16 +270,20 @@ impl Jackyun {
 }
 
 impl Vendor for Jackyun {
-    fn path(&self) -> &'static str {
-        PATH
+    fn name(&self) -> &'static str {
+        "jackyun"
+    }
+
+    fn owns(&self, path: &str) -> bool {
+        path == PATH
     }
 
     fn answer(&self, request: &Request<'_>) -> Answer {
-        self.respond(request).unwrap_or_else(|(sub_code, message)| Answer::empty(failure(sub_code, &message)))
+        self.respond(request).unwrap_or_else(|(sub_code, message)| Answer::json(failure(sub_code, &message)))
     }
 
     fn throttled(&self) -> Answer {
-        Answer::empty(failure(code::RATE, "服务限流，请稍后再试"))
+        Answer::json(failure(code::RATE, "服务限流，请稍后再试"))
     }
 
     fn inspect(&self, path: &str) -> Option<Bytes> {

@@ -4,7 +4,8 @@
 //! clients say, with seeded data and faults on demand. Never listens beyond this machine, never calls out, imports
 //! nothing else of this crate, and is written from the vendor's facts, not from our client.
 //!
-//! `data` and `json` make records, `server` and `faults` are the HTTP side of every vendor, `jackyun` is one vendor.
+//! `data` and `json` make records, `server`, `wire` and `faults` are the HTTP side of every vendor, `jackyun` is one
+//! vendor. One server plays them all; each owns its paths.
 
 mod data;
 mod faults;
@@ -12,13 +13,15 @@ mod jackyun;
 mod json;
 mod server;
 #[cfg(test)]
+mod server_tests;
+#[cfg(test)]
 mod tests;
+mod wire;
 pub mod world;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{NaiveDate, TimeDelta};
@@ -29,9 +32,8 @@ use tokio::task::JoinHandle;
 pub use faults::{Fault, FaultKind, SYNTAX as FAULT_SYNTAX, When};
 pub use jackyun::{APP_KEY, APP_SECRET, Axis, FastSummary, METHOD, SEED_FIELDS, Truth};
 
-use faults::Faults;
 use jackyun::Jackyun;
-use server::Shared;
+use server::{Served, Shared, Vendor};
 
 /// How ids are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -107,6 +109,7 @@ pub struct Config {
     /// The server's clock minus ours.
     pub clock_offset: TimeDelta,
     pub clock_skew_allowed: TimeDelta,
+    /// Of every vendor.
     pub faults: Vec<Fault>,
     pub fast: Option<FastSpec>,
 }
@@ -149,8 +152,12 @@ impl Config {
         } else {
             return Ok(());
         };
-        Err(io::Error::new(io::ErrorKind::InvalidInput, format!("sandbox: {wrong}")))
+        Err(refusal(wrong))
     }
+}
+
+fn refusal(wrong: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("sandbox: {wrong}"))
 }
 
 /// How long [`Sandbox::stop`] waits for answers in flight.
@@ -170,17 +177,19 @@ impl Sandbox {
     /// that makes no sense, as [`io::ErrorKind::InvalidInput`]. With `fast`, returns when all pages are rendered.
     pub async fn start(config: Config, address: SocketAddr) -> io::Result<Sandbox> {
         if !address.ip().is_loopback() {
-            let message = format!("sandbox: {address} is not a loopback address; use 127.0.0.1 or [::1]");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+            return Err(refusal(&format!("{address} is not a loopback address; use 127.0.0.1 or [::1]")));
         }
         config.check()?;
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let (faults, clock_offset) = (Faults::new(config.faults.clone()), config.clock_offset);
+        let (faults, clock_offset) = (config.faults.clone(), config.clock_offset);
         let jackyun =
             Arc::new(tokio::task::spawn_blocking(move || Jackyun::new(config)).await.map_err(io::Error::other)?);
         let (stop, stopped) = watch::channel(false);
-        let shared = Arc::new(Shared::new(Arc::clone(&jackyun) as _, faults, clock_offset, stopped));
+        // The first one also answers for inspections that name no vendor.
+        let vendors: [Arc<dyn Vendor>; 1] = [Arc::clone(&jackyun) as _];
+        let shared = Arc::new(Shared::new(vendors.map(Served::new).into(), clock_offset, stopped));
+        shared.set_faults(&faults).map_err(|wrong| refusal(&wrong))?;
         let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
         Ok(Sandbox { address, jackyun, shared, stop, task })
     }
@@ -195,14 +204,51 @@ impl Sandbox {
         format!("http://{}{}", self.address, jackyun::PATH)
     }
 
-    /// Replaces the faults; their call numbers count from now.
-    pub fn set_faults(&self, faults: Vec<Fault>) {
-        *self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner) = Faults::new(faults);
+    /// The base of Jushuitan's gateway, without a slash at its end.
+    pub fn jushuitan_url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
-    /// Requests the gateway has seen, faults included.
+    /// The base of Kingdee's server, with a slash at its end.
+    pub fn kingdee_url(&self) -> String {
+        format!("http://{}/k3cloud/", self.address)
+    }
+
+    /// Replaces the faults of every vendor; their call numbers count from now.
+    ///
+    /// # Panics
+    /// If a fault names a vendor or an operation that does not exist: it could never happen.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        let set = self.shared.set_faults(&faults);
+        assert_eq!(set, Ok(()));
+    }
+
+    /// Replaces the faults of one vendor, whatever vendor they name; their call numbers count from now.
+    ///
+    /// # Panics
+    /// If there is no vendor of this name, or it does not have an operation that a fault names.
+    pub fn set_vendor_faults(&self, name: &str, faults: Vec<Fault>) {
+        let served = self.served(name);
+        assert_eq!(faults.iter().find_map(|fault| served.refusal(fault)), None);
+        served.set_faults(faults);
+    }
+
+    /// Requests to Jackyun's gateway, faults included.
     pub fn calls(&self) -> u64 {
-        self.shared.calls.load(Ordering::Relaxed)
+        self.vendor_calls(self.jackyun.name())
+    }
+
+    /// Requests a vendor has seen, faults included.
+    ///
+    /// # Panics
+    /// If there is no vendor of this name.
+    pub fn vendor_calls(&self, name: &str) -> u64 {
+        self.served(name).calls()
+    }
+
+    fn served(&self, name: &str) -> &Served {
+        let served = self.shared.vendor(name);
+        served.unwrap_or_else(|| panic!("the sandbox plays no vendor called {name:?}"))
     }
 
     /// What is true of the data: counts every trade, milliseconds for 100,000.

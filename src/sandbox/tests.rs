@@ -10,21 +10,18 @@ use serde_json::{Value, json};
 
 use super::jackyun::sign;
 use super::*;
+use wire::Heard;
 
-/// An answer as it came over the wire.
-struct Heard {
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: Vec<u8>,
-    /// The connection ended by an error, not by its end.
-    broken: bool,
+/// Shared by the tests of every vendor.
+pub mod wire;
+
+/// What Jackyun's answers hold.
+trait Jackyun {
+    fn data(&self) -> Value;
+    fn sub_code(&self) -> String;
 }
 
-impl Heard {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
-    }
-
+impl Jackyun for Heard {
     fn data(&self) -> Value {
         let json = self.json();
         assert_eq!((&json["code"], &json["subCode"]), (&json!(200), &json!("")), "{json}");
@@ -35,49 +32,6 @@ impl Heard {
         let json = self.json();
         assert_eq!((self.status, &json["code"]), (200, &json!(0)), "{json}");
         json["subCode"].as_str().unwrap().to_owned()
-    }
-
-    /// Whether fewer bytes came than were announced.
-    fn cut(&self) -> bool {
-        self.headers.get("content-length").is_some_and(|length| length.parse::<usize>().unwrap() > self.body.len())
-    }
-}
-
-async fn exchange(sandbox: &Sandbox, request: String) -> Heard {
-    let address = sandbox.address();
-    let talk = move || {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut bytes = Vec::new();
-        let broken = stream.read_to_end(&mut bytes).is_err();
-        (bytes, broken)
-    };
-    let (mut bytes, broken) = tokio::task::spawn_blocking(talk).await.unwrap();
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
-    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-    let headers: BTreeMap<String, String> = head
-        .lines()
-        .filter_map(|line| line.split_once(": "))
-        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-        .collect();
-    let mut body = bytes.split_off(end);
-    if headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked") {
-        body = unchunk(&body);
-    }
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    Heard { status, headers, body, broken }
-}
-
-fn unchunk(mut text: &[u8]) -> Vec<u8> {
-    let mut body = Vec::new();
-    loop {
-        let line = text.windows(2).position(|pair| pair == b"\r\n").unwrap();
-        let length = usize::from_str_radix(std::str::from_utf8(&text[..line]).unwrap(), 16).unwrap();
-        if length == 0 {
-            return body;
-        }
-        body.extend_from_slice(&text[line + 2..line + 2 + length]);
-        text = &text[line + 4 + length..];
     }
 }
 
@@ -109,9 +63,7 @@ async fn post(sandbox: &Sandbox, mut parameters: Vec<(String, String)>) -> Heard
         parameters.push(("sign".to_owned(), sign(APP_SECRET, &parameters)));
     }
     let body = encode(&parameters);
-    let head = "POST /open/openapi/do HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\n\
-                content-type: application/x-www-form-urlencoded\r\ncontent-length:";
-    exchange(sandbox, format!("{head} {}\r\n\r\n{body}", body.len())).await
+    wire::post_form(sandbox.address(), "/open/openapi/do", "", &body).await
 }
 
 async fn ask(sandbox: &Sandbox, biz: &Value) -> Heard {
@@ -119,7 +71,7 @@ async fn ask(sandbox: &Sandbox, biz: &Value) -> Heard {
 }
 
 async fn get(sandbox: &Sandbox, path: &str) -> Heard {
-    exchange(sandbox, format!("GET {path} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\n\r\n")).await
+    wire::get(sandbox.address(), path).await
 }
 
 /// Seven days of 500 trades, as fast as the client likes.
@@ -217,7 +169,7 @@ async fn a_request_in_the_url_is_as_good_and_the_clock_is_the_servers() {
         "POST /open/openapi/do?{} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
         encode(&late)
     );
-    let heard = exchange(&sandbox, request).await;
+    let heard = wire::exchange(sandbox.address(), request).await;
     assert_eq!(heard.data()["totalResults"], 500);
     let date = NaiveDateTime::parse_from_str(&heard.headers["date"], "%a, %d %b %Y %H:%M:%S GMT").unwrap();
     let ahead = date.and_utc() - Utc::now();
