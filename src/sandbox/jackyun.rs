@@ -25,6 +25,7 @@ pub use fast::FastSummary;
 pub use trade::Axis;
 pub use truth::Truth;
 
+use super::gateway::{BEIJING, Rate, field, form};
 use super::json::{Pen, escape};
 use super::server::{Answer, Request, Vendor};
 use super::{Config, EmptyStyle, EnvelopeStyle};
@@ -66,8 +67,6 @@ mod code {
 const MAX_SCROLLS: usize = 32;
 /// Trades modified after the first page of a pull.
 const MOVED_PER_PULL: usize = 3;
-/// Beijing is eight hours ahead of UTC, without daylight saving.
-const BEIJING: TimeDelta = TimeDelta::hours(8);
 
 /// A refusal: sub-code and message.
 type Refusal = (&'static str, String);
@@ -88,9 +87,7 @@ struct State {
     /// The number of the next cursor.
     next_scroll: u64,
     used_calls: u64,
-    /// Calls that may be made at once, and when that was worked out.
-    allowance: f64,
-    refilled: Option<Instant>,
+    rate: Option<Rate>,
 }
 
 impl Jackyun {
@@ -105,8 +102,7 @@ impl Jackyun {
             scrolls: VecDeque::new(),
             next_scroll,
             used_calls: 0,
-            allowance: 0.0,
-            refilled: None,
+            rate: config.calls_per_second.map(Rate::per_second),
         };
         Jackyun { config, book, fast, state: Mutex::new(state) }
     }
@@ -138,8 +134,8 @@ impl Jackyun {
     }
 
     fn respond(&self, request: &Request<'_>) -> Result<Answer, Refusal> {
-        let form = form(request);
-        let get = |name: &str| form.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
+        let form = form(&[request.body, request.query.as_bytes()]);
+        let get = |name: &str| field(&form, name);
         if get("sign") != sign(APP_SECRET, &form) {
             return Err((code::SIGN, "签名错误".to_owned()));
         }
@@ -177,15 +173,11 @@ impl Jackyun {
                 "该应用未开通开放平台或调用额度不足，无法调用接口，请联系客户经理处理".to_owned(),
             ));
         }
-        if let Some(rate) = self.config.calls_per_second {
-            // 5 % leniency: a client that keeps to the rate exactly must not be refused for the network's jitter.
-            let idle = state.refilled.map_or(f64::INFINITY, |at| tick.saturating_duration_since(at).as_secs_f64());
-            state.allowance = (state.allowance + idle * rate * 1.05).min(rate.max(1.0));
-            state.refilled = Some(tick);
-            if state.allowance < 1.0 {
+        if let Some(rate) = &mut state.rate {
+            if !rate.allows(tick) {
                 return Err((code::RATE, "接口调用频率超限，请稍后再试".to_owned()));
             }
-            state.allowance -= 1.0;
+            rate.take(tick);
         }
         state.used_calls += 1;
         Ok(())
@@ -302,17 +294,6 @@ fn trade_at(book: &Book, row: Row) -> Trade {
     let mut trade = book.trade(row.index);
     trade.times.modified = row.modified;
     trade
-}
-
-/// The parameters of the body and of the URL; the body's come first.
-fn form(request: &Request<'_>) -> Vec<(String, String)> {
-    let mut found: Vec<(String, String)> = Vec::new();
-    for (name, value) in [request.body, request.query.as_bytes()].into_iter().flat_map(url::form_urlencoded::parse) {
-        if !found.iter().any(|(known, _)| *known == name) {
-            found.push((name.into_owned(), value.into_owned()));
-        }
-    }
-    found
 }
 
 /// The vendor's signature: the sorted parameters between the secret, all in lower case, through MD5.

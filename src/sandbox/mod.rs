@@ -4,13 +4,16 @@
 //! clients say, with seeded data and faults on demand. Never listens beyond this machine, never calls out, imports
 //! nothing else of this crate, and is written from the vendor's facts, not from our client.
 //!
-//! `data` and `json` make records, `server`, `wire` and `faults` are the HTTP side of every vendor, `jackyun` is one
-//! vendor. One server plays them all; each owns its paths.
+//! `data`, `world` and `json` make records, `server`, `wire` and `faults` are the HTTP side of every vendor, `gateway` is
+//! what the shop systems have in common; `jackyun` and `jushuitan` are vendors. One server plays them all; each owns its
+//! paths.
 
 mod data;
 mod faults;
+mod gateway;
 mod jackyun;
 mod json;
+mod jushuitan;
 mod server;
 #[cfg(test)]
 mod server_tests;
@@ -31,8 +34,14 @@ use tokio::task::JoinHandle;
 
 pub use faults::{Fault, FaultKind, SYNTAX as FAULT_SYNTAX, When};
 pub use jackyun::{APP_KEY, APP_SECRET, Axis, FastSummary, METHOD, SEED_FIELDS, Truth};
+pub use jushuitan::{
+    ACCESS_TOKEN as JUSHUITAN_ACCESS_TOKEN, APP_KEY as JUSHUITAN_APP_KEY, APP_SECRET as JUSHUITAN_APP_SECRET, HasNext,
+    JushuitanConfig, JushuitanTruth, PageSizeAbove, REFRESH_TOKEN as JUSHUITAN_REFRESH_TOKEN, Refreshing, Table,
+    WindowCode,
+};
 
 use jackyun::Jackyun;
+use jushuitan::Jushuitan;
 use server::{Served, Shared, Vendor};
 
 /// How ids are written.
@@ -112,6 +121,7 @@ pub struct Config {
     /// Of every vendor.
     pub faults: Vec<Fault>,
     pub fast: Option<FastSpec>,
+    pub jushuitan: JushuitanConfig,
 }
 
 impl Default for Config {
@@ -135,6 +145,7 @@ impl Default for Config {
             clock_skew_allowed: TimeDelta::minutes(10),
             faults: Vec::new(),
             fast: None,
+            jushuitan: JushuitanConfig::default(),
         }
     }
 }
@@ -149,6 +160,8 @@ impl Config {
             "calls_per_second must be a positive number"
         } else if self.fast.as_ref().is_some_and(|fast| fast.slice_hours == 0 || fast.page_size == 0) {
             "fast mode needs slice_hours and page_size of at least 1"
+        } else if [self.jushuitan.calls_per_second, self.jushuitan.calls_per_minute].contains(&Some(0)) {
+            "Jushuitan's calls_per_second and calls_per_minute must be at least 1"
         } else {
             return Ok(());
         };
@@ -167,6 +180,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 pub struct Sandbox {
     address: SocketAddr,
     jackyun: Arc<Jackyun>,
+    jushuitan: Arc<Jushuitan>,
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     task: JoinHandle<io::Result<()>>,
@@ -183,15 +197,15 @@ impl Sandbox {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (faults, clock_offset) = (config.faults.clone(), config.clock_offset);
-        let jackyun =
-            Arc::new(tokio::task::spawn_blocking(move || Jackyun::new(config)).await.map_err(io::Error::other)?);
+        let make = move || (Arc::new(Jushuitan::new(&config)), Arc::new(Jackyun::new(config)));
+        let (jushuitan, jackyun) = tokio::task::spawn_blocking(make).await.map_err(io::Error::other)?;
         let (stop, stopped) = watch::channel(false);
         // The first one also answers for inspections that name no vendor.
-        let vendors: [Arc<dyn Vendor>; 1] = [Arc::clone(&jackyun) as _];
+        let vendors: [Arc<dyn Vendor>; 2] = [Arc::clone(&jackyun) as _, Arc::clone(&jushuitan) as _];
         let shared = Arc::new(Shared::new(vendors.map(Served::new).into(), clock_offset, stopped));
         shared.set_faults(&faults).map_err(|wrong| refusal(&wrong))?;
         let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
-        Ok(Sandbox { address, jackyun, shared, stop, task })
+        Ok(Sandbox { address, jackyun, jushuitan, shared, stop, task })
     }
 
     /// The address it listens on.
@@ -254,6 +268,21 @@ impl Sandbox {
     /// What is true of the data: counts every trade, milliseconds for 100,000.
     pub fn truth(&self) -> Truth {
         self.jackyun.truth()
+    }
+
+    /// What is true of Jushuitan's data.
+    pub fn jushuitan_truth(&self) -> JushuitanTruth {
+        self.jushuitan.truth()
+    }
+
+    /// Jushuitan's access and refresh token, as they are.
+    pub fn jushuitan_tokens(&self) -> (String, String) {
+        self.jushuitan.tokens()
+    }
+
+    /// Jushuitan's access token is no longer valid; the refresh token is.
+    pub fn expire_jushuitan_token(&self) {
+        self.jushuitan.expire_token();
     }
 
     /// What fast mode has rendered.

@@ -279,33 +279,19 @@ async fn call(
         fault: None,
     };
     let due = served.due(&request);
-    if let Some((at, kind)) = &due {
-        if let Some(response) = in_front(&shared, served, &wire, kind) {
-            served.spend(*at);
-            return response;
-        }
-        match kind {
-            FaultKind::Slow { delay } => {
-                served.spend(*at);
-                shared.sleep(*delay).await;
-                (request.now, request.tick) = (shared.now(), Instant::now());
-            }
-            FaultKind::Own(text) => {
-                served.spend(*at);
-                request.fault = Some(text);
-            }
-            FaultKind::Endless => request.endless = true,
-            _ => {}
-        }
+    if let Some((at, kind)) = &due
+        && let Some(response) = before(&shared, served, &wire, *at, kind, &mut request).await
+    {
+        return response;
     }
     let answer = served.vendor.answer(&request);
     if let Some(delay) = answer.delay {
         shared.sleep(delay).await;
     }
-    let before = answer.record.and_then(|_| served.turn_page(&answer));
+    let last = answer.record.and_then(|_| served.turn_page(&answer));
     if let Some((at, kind)) = &due
         && let Some(spoilt) =
-            behind(&shared, &wire, kind, &answer).await.or_else(|| spoil(&shared, kind, &answer, before))
+            behind(&shared, &wire, kind, &answer).await.or_else(|| spoil(&shared, kind, &answer, last))
     {
         served.spend(*at);
         return spoilt;
@@ -314,6 +300,36 @@ async fn call(
         wire.reset();
     }
     whole(&shared, &answer)
+}
+
+/// What a fault does before the vendor is asked: an answer in its place, a wait, or something in the request.
+async fn before<'a>(
+    shared: &Shared,
+    served: &Served,
+    wire: &Wire,
+    at: usize,
+    kind: &'a FaultKind,
+    request: &mut Request<'a>,
+) -> Option<Response> {
+    match kind {
+        FaultKind::Slow { delay } => {
+            served.spend(at);
+            shared.sleep(*delay).await;
+            (request.now, request.tick) = (shared.now(), Instant::now());
+        }
+        FaultKind::Own(word) => {
+            served.spend(at);
+            request.fault = Some(word);
+        }
+        // Spent when there is a page.
+        FaultKind::Endless => request.endless = true,
+        _ => {
+            let response = in_front(shared, served, wire, kind)?;
+            served.spend(at);
+            return Some(response);
+        }
+    }
+    None
 }
 
 /// The answer as the vendor gave it.

@@ -12,6 +12,7 @@ use super::jackyun::sign;
 use super::*;
 use wire::Heard;
 
+mod jushuitan;
 /// Shared by the tests of every vendor.
 pub mod wire;
 

@@ -8,11 +8,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::NaiveDateTime;
 use serde_json::{Map, Value};
 
 use super::render::Projection;
 use super::trade::{Axis, Book, DAY, Trade};
+use crate::sandbox::gateway::{self, item, number, text};
 
 /// The widest range of time that may be asked for, in seconds.
 const MAX_RANGE: i64 = 7 * DAY;
@@ -193,31 +193,9 @@ fn windows(biz: &Map<String, Value>) -> Result<Vec<Window>, String> {
     Ok(found)
 }
 
-/// A wall clock time as seconds since 1970 on that clock.
+/// A wall clock time as seconds since 1970 on that clock; the error is the vendor's message.
 pub fn seconds(name: &str, text: &str) -> Result<i64, String> {
-    NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S")
-        .map(|time| time.and_utc().timestamp())
-        .map_err(|_| format!("{name}格式错误，应为yyyy-MM-dd HH:mm:ss"))
-}
-
-/// A parameter as text; absent, null and anything structured are "".
-fn text(biz: &Map<String, Value>, name: &str) -> String {
-    biz.get(name).map(item).unwrap_or_default()
-}
-
-fn item(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        _ => String::new(),
-    }
-}
-
-fn number(biz: &Map<String, Value>, name: &str, default: usize) -> Result<usize, String> {
-    match text(biz, name) {
-        empty if empty.is_empty() => Ok(default),
-        digits => digits.parse().map_err(|_| format!("{name}必须为非负整数")),
-    }
+    gateway::seconds(text).ok_or_else(|| format!("{name}格式错误，应为yyyy-MM-dd HH:mm:ss"))
 }
 
 /// A list, without empty items and doubles.
