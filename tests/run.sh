@@ -3,8 +3,8 @@
 #
 # The MySQL tests use the server of DUKOU_TEST_MYSQL_URL (its user may create databases and users and set global
 # variables). Without it, a private MariaDB is started for this run; if the server is not installed and we are root on
-# Debian, it is installed. Tests that read our Parquet with other tools use the Python of DUKOU_TEST_PYTHON, python3 if it
-# has pyarrow and duckdb, or a throw-away environment.
+# Debian, it is installed. Tests that read our Parquet with other tools, or talk to the sandbox with a vendor's own SDK,
+# use the Python of DUKOU_TEST_PYTHON, python3 if it has pyarrow, duckdb and the SDK, or a throw-away environment.
 #
 # What cannot run says SKIPPED; with DUKOU_REQUIRE_ALL=1 that is a failure. Nothing started here is left behind.
 set -eu
@@ -63,22 +63,25 @@ else
     skipped "the MySQL tests: no MariaDB server here, and it can be installed by root on Debian only"
 fi
 
-reads_parquet() { "$1" -c 'import pyarrow, duckdb' >/dev/null 2>&1; }
+# The official SDK of Kingdee, in the version the tests were written for.
+KINGDEE_SDK=kingdee.cdp.webapi.sdk==8.2.0
+
+is_equipped() { "$1" -c 'import pyarrow, duckdb, k3cloud_webapi_sdk.main' >/dev/null 2>&1; }
 
 make_environment() {
     command -v python3 >/dev/null || return 1
     python3 -m venv "$work/python" >"$work/python.log" 2>&1 || return 1
-    say "installing pyarrow and duckdb into a throw-away environment"
-    "$work/python/bin/pip" install --quiet pyarrow duckdb >>"$work/python.log" 2>&1
+    say "installing pyarrow, duckdb and the SDK of Kingdee into a throw-away environment"
+    "$work/python/bin/pip" install --quiet pyarrow duckdb requests "$KINGDEE_SDK" >>"$work/python.log" 2>&1
 }
 
 if [ -z "${DUKOU_TEST_PYTHON:-}" ]; then
-    if command -v python3 >/dev/null && reads_parquet python3; then
+    if command -v python3 >/dev/null && is_equipped python3; then
         DUKOU_TEST_PYTHON=python3
-    elif make_environment && reads_parquet "$work/python/bin/python"; then
+    elif make_environment && is_equipped "$work/python/bin/python"; then
         DUKOU_TEST_PYTHON=$work/python/bin/python
     else
-        skipped "reading Parquet with pyarrow and duckdb: no Python that has them, and none could be made"
+        skipped "reading Parquet with pyarrow and duckdb, and the SDK of Kingdee: no Python that has them, and none could be made"
     fi
 fi
 if [ -n "${DUKOU_TEST_PYTHON:-}" ]; then export DUKOU_TEST_PYTHON; fi

@@ -14,6 +14,7 @@ mod gateway;
 mod jackyun;
 mod json;
 mod jushuitan;
+mod kingdee;
 mod server;
 #[cfg(test)]
 mod server_tests;
@@ -33,6 +34,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use faults::{Fault, FaultKind, SYNTAX as FAULT_SYNTAX, When};
+pub use kingdee::{
+    Book, Document as ErpDocument, Erp, Fields as ErpFields, KingdeeConfig, Line as ErpLine, Status as ErpStatus,
+    Tally as ErpTally,
+};
 pub use jackyun::{APP_KEY, APP_SECRET, Axis, FastSummary, METHOD, SEED_FIELDS, Truth};
 pub use jushuitan::{
     ACCESS_TOKEN as JUSHUITAN_ACCESS_TOKEN, APP_KEY as JUSHUITAN_APP_KEY, APP_SECRET as JUSHUITAN_APP_SECRET, HasNext,
@@ -122,6 +127,7 @@ pub struct Config {
     pub faults: Vec<Fault>,
     pub fast: Option<FastSpec>,
     pub jushuitan: JushuitanConfig,
+    pub kingdee: KingdeeConfig,
 }
 
 impl Default for Config {
@@ -146,6 +152,7 @@ impl Default for Config {
             faults: Vec::new(),
             fast: None,
             jushuitan: JushuitanConfig::default(),
+            kingdee: KingdeeConfig::default(),
         }
     }
 }
@@ -181,6 +188,7 @@ pub struct Sandbox {
     address: SocketAddr,
     jackyun: Arc<Jackyun>,
     jushuitan: Arc<Jushuitan>,
+    erp: Arc<Erp>,
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     task: JoinHandle<io::Result<()>>,
@@ -197,15 +205,16 @@ impl Sandbox {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (faults, clock_offset) = (config.faults.clone(), config.clock_offset);
+        let erp = Arc::new(Erp::new(config.kingdee.clone()));
         let make = move || (Arc::new(Jushuitan::new(&config)), Arc::new(Jackyun::new(config)));
         let (jushuitan, jackyun) = tokio::task::spawn_blocking(make).await.map_err(io::Error::other)?;
         let (stop, stopped) = watch::channel(false);
         // The first one also answers for inspections that name no vendor.
-        let vendors: [Arc<dyn Vendor>; 2] = [Arc::clone(&jackyun) as _, Arc::clone(&jushuitan) as _];
+        let vendors: [Arc<dyn Vendor>; 3] = [Arc::clone(&jackyun) as _, Arc::clone(&jushuitan) as _, Arc::clone(&erp) as _];
         let shared = Arc::new(Shared::new(vendors.map(Served::new).into(), clock_offset, stopped));
         shared.set_faults(&faults).map_err(|wrong| refusal(&wrong))?;
         let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
-        Ok(Sandbox { address, jackyun, jushuitan, shared, stop, task })
+        Ok(Sandbox { address, jackyun, jushuitan, erp, shared, stop, task })
     }
 
     /// The address it listens on.
@@ -283,6 +292,9 @@ impl Sandbox {
     /// Jushuitan's access token is no longer valid; the refresh token is.
     pub fn expire_jushuitan_token(&self) {
         self.jushuitan.expire_token();
+    /// The simulated Kingdee ERP.
+    pub fn erp(&self) -> Arc<Erp> {
+        Arc::clone(&self.erp)
     }
 
     /// What fast mode has rendered.

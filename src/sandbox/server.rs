@@ -113,6 +113,11 @@ pub trait Vendor: Send + Sync {
         ""
     }
 
+    /// Whether it can play a fault of its own with this word: the text of [`FaultKind::Own`].
+    fn plays(&self, _word: &str) -> bool {
+        true
+    }
+
     /// Whether a fault that names no operation counts this call and can meet it.
     fn counts(&self, _request: &Request<'_>) -> bool {
         true
@@ -136,6 +141,11 @@ impl Served {
     /// Why this vendor cannot have this fault.
     pub fn refusal(&self, fault: &Fault) -> Option<String> {
         let (name, known) = (self.vendor.name(), self.vendor.operations());
+        if let FaultKind::Own(word) = &fault.kind
+            && !self.vendor.plays(word)
+        {
+            return Some(format!("{name} has no fault of its own called {word:?}"));
+        }
         let operation = fault.operation.as_deref().filter(|operation| !known.contains(operation))?;
         Some(format!("{name} has no operation {operation:?} for a fault; it has {known:?}"))
     }
