@@ -86,7 +86,7 @@ pub struct KingdeeConfig {
     /// Rows of a query without Limit, and at most.
     pub default_rows: usize,
     pub max_rows: usize,
-    /// Documents dated up to this day are refused (期间已关账).
+    /// Documents dated up to this day are refused (期间已关账); none: up to the day that Jushuitan's planted returns expect.
     pub closed_until: Option<NaiveDate>,
     /// What each document of a save takes: the answer comes so much later.
     pub document_time: Duration,

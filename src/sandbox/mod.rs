@@ -34,15 +34,15 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use faults::{Fault, FaultKind, SYNTAX as FAULT_SYNTAX, When};
-pub use kingdee::{
-    Book, Document as ErpDocument, Erp, Fields as ErpFields, KingdeeConfig, Line as ErpLine, Status as ErpStatus,
-    Tally as ErpTally,
-};
 pub use jackyun::{APP_KEY, APP_SECRET, Axis, FastSummary, METHOD, SEED_FIELDS, Truth};
 pub use jushuitan::{
     ACCESS_TOKEN as JUSHUITAN_ACCESS_TOKEN, APP_KEY as JUSHUITAN_APP_KEY, APP_SECRET as JUSHUITAN_APP_SECRET, HasNext,
     JushuitanConfig, JushuitanTruth, PageSizeAbove, REFRESH_TOKEN as JUSHUITAN_REFRESH_TOKEN, Refreshing, Table,
     WindowCode,
+};
+pub use kingdee::{
+    Book, Document as ErpDocument, Erp, Fields as ErpFields, KingdeeConfig, Line as ErpLine, Status as ErpStatus,
+    Tally as ErpTally,
 };
 
 use jackyun::Jackyun;
@@ -180,6 +180,19 @@ fn refusal(wrong: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("sandbox: {wrong}"))
 }
 
+/// The ERP of the company whose returns Jushuitan has: books closed as those expect, and somebody else's documents
+/// under the numbers of some.
+fn set_scene(erp: &Erp, config: &KingdeeConfig, truth: &JushuitanTruth) {
+    if config.closed_until.is_none() {
+        erp.close_until(truth.closed_until);
+    }
+    let other = [("FDate", "2020-01-01"), ("FRetcustId", "CUST030"), ("FHeadNote", "手工录入")];
+    let line = [("FMaterialId", "SKU00399"), ("FRealQty", "99"), ("FStockId", "CK004")];
+    for io_id in &truth.conflicts {
+        erp.seed_foreign(&format!("XT{io_id}"), &other, &[&line]);
+    }
+}
+
 /// How long [`Sandbox::stop`] waits for answers in flight.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -206,11 +219,17 @@ impl Sandbox {
         let address = listener.local_addr()?;
         let (faults, clock_offset) = (config.faults.clone(), config.clock_offset);
         let erp = Arc::new(Erp::new(config.kingdee.clone()));
-        let make = move || (Arc::new(Jushuitan::new(&config)), Arc::new(Jackyun::new(config)));
+        let played = Arc::clone(&erp);
+        let make = move || {
+            let jushuitan = Jushuitan::new(&config);
+            set_scene(&played, &config.kingdee, &jushuitan.truth());
+            (Arc::new(jushuitan), Arc::new(Jackyun::new(config)))
+        };
         let (jushuitan, jackyun) = tokio::task::spawn_blocking(make).await.map_err(io::Error::other)?;
         let (stop, stopped) = watch::channel(false);
         // The first one also answers for inspections that name no vendor.
-        let vendors: [Arc<dyn Vendor>; 3] = [Arc::clone(&jackyun) as _, Arc::clone(&jushuitan) as _, Arc::clone(&erp) as _];
+        let vendors: [Arc<dyn Vendor>; 3] =
+            [Arc::clone(&jackyun) as _, Arc::clone(&jushuitan) as _, Arc::clone(&erp) as _];
         let shared = Arc::new(Shared::new(vendors.map(Served::new).into(), clock_offset, stopped));
         shared.set_faults(&faults).map_err(|wrong| refusal(&wrong))?;
         let task = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
@@ -292,6 +311,8 @@ impl Sandbox {
     /// Jushuitan's access token is no longer valid; the refresh token is.
     pub fn expire_jushuitan_token(&self) {
         self.jushuitan.expire_token();
+    }
+
     /// The simulated Kingdee ERP.
     pub fn erp(&self) -> Arc<Erp> {
         Arc::clone(&self.erp)

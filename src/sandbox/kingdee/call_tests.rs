@@ -23,11 +23,10 @@ impl Client {
         let data = format!("{},{},2052,0", kingdee.acct_id, kingdee.username);
         let signature = kd_signature(&kingdee.app_id, &data, &kingdee.app_secret);
         let data = base64::engine::general_purpose::STANDARD.encode(data);
-        let head = format!(
-            "X-Kd-Appkey: {}\r\nX-Kd-Appdata: {data}\r\nX-Kd-Signature: {signature}\r\n",
-            kingdee.app_id
-        );
-        let sandbox = Sandbox::start(Config { trades: 1, kingdee, ..Config::default() }, "127.0.0.1:0".parse().unwrap());
+        let head =
+            format!("X-Kd-Appkey: {}\r\nX-Kd-Appdata: {data}\r\nX-Kd-Signature: {signature}\r\n", kingdee.app_id);
+        let sandbox =
+            Sandbox::start(Config { trades: 1, kingdee, ..Config::default() }, "127.0.0.1:0".parse().unwrap());
         let sandbox = sandbox.await.unwrap();
         Client { erp: sandbox.erp(), sandbox, head }
     }
@@ -81,7 +80,8 @@ async fn every_shape_and_every_letter_case_reaches_the_service() {
         json!({"formid": "SAL_RETURNSTOCK", "data": {"Model": model("A")}, "rid": 7}).to_string(),
         json!({"FormId": "sal_returnstock", "data": data}).to_string(),
         json!({"parameters": ["SAL_RETURNSTOCK", data]}).to_string(),
-        json!({"format": 1, "useragent": "ApiClient", "parameters": json!(["SAL_RETURNSTOCK", data]).to_string()}).to_string(),
+        json!({"format": 1, "useragent": "ApiClient", "parameters": json!(["SAL_RETURNSTOCK", data]).to_string()})
+            .to_string(),
         url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs([("formid", "SAL_RETURNSTOCK"), ("data", data.as_str())])
             .finish(),
@@ -101,8 +101,12 @@ async fn every_shape_and_every_letter_case_reaches_the_service() {
     assert_eq!(client.post("/k3cloud/nothing.html", "", "{}").await.status, 404);
     let unknown = client.call("Save", &json!({"formid": "NO_SUCH_FORM", "data": {}})).await;
     assert_eq!(status(&unknown)["MsgCode"], 4);
-    let idle = client.call("ExcuteOperation", &json!({"formid": "SAL_RETURNSTOCK", "opNumber": "Submit", "data": {"Numbers": ["A"]}}));
-    assert_eq!(status(&idle.await)["IsSuccess"], true, "the misspelled name acts on nothing, and says so to nobody");
+    client.call("Save", &json!({"formid": "SAL_RETURNSTOCK", "data": {"Model": model("A")}})).await;
+    let submit = json!({"formid": "SAL_RETURNSTOCK", "opNumber": "Submit", "data": {"Numbers": ["A"]}});
+    for (name, left) in [("ExcuteOperation", "A"), ("ExecuteOperation", "B")] {
+        assert_eq!(status(&client.call(name, &submit).await)["IsSuccess"], true);
+        assert_eq!(client.erp.document("A").unwrap().status.letter(), left, "{name}: only the right spelling acts");
+    }
 }
 
 #[tokio::test]
@@ -141,7 +145,8 @@ async fn sessions_come_by_signature_or_login_and_their_loss_is_told_in_the_wrapp
     let logout = path.replace("LoginByAppSecret", "Logout");
     client.post(&logout, &client.head, "{}").await;
     assert_eq!(status(&client.save(&["E"]).await)["MsgCode"], 1);
-    let centers = "/K3Cloud/Kingdee.BOS.ServiceFacade.ServicesStub.Account.AccountService.GetDataCenterList.common.kdsvc";
+    let centers =
+        "/K3Cloud/Kingdee.BOS.ServiceFacade.ServicesStub.Account.AccountService.GetDataCenterList.common.kdsvc";
     assert_eq!(client.post(centers, "", "").await.json()[0]["Id"], config.acct_id.as_str());
 
     let data = base64::engine::general_purpose::STANDARD.encode("other,x,2052,0");
@@ -151,7 +156,10 @@ async fn sessions_come_by_signature_or_login_and_their_loss_is_told_in_the_wrapp
     });
     client.head = wrong.collect();
     let refused = client.save(&["F"]).await;
-    assert_eq!((refused.status, String::from_utf8_lossy(&refused.body).as_ref()), (500, "Fail to verify thirty passport"));
+    assert_eq!(
+        (refused.status, String::from_utf8_lossy(&refused.body).as_ref()),
+        (500, "Fail to verify thirty passport")
+    );
     assert_eq!(client.erp.count(), 3);
 }
 
@@ -168,7 +176,7 @@ async fn faults_count_saves_unless_they_name_an_operation() {
     assert!(lost.broken && lost.body.is_empty(), "acted, then reset");
     assert_eq!(exists().await, json!([["1"], ["2"]]));
 
-    client.faults(&["kingdee:reset@1", "kingdee:commit-500@2"]);
+    client.faults(&["kingdee:reset@1", "kingdee:commit-then-500@2"]);
     assert!(client.save(&["3"]).await.broken);
     assert_eq!(client.erp.document("3"), None, "reset before acting");
     assert_eq!(client.save(&["3"]).await.status, 500);
@@ -195,7 +203,8 @@ async fn the_faults_of_its_own_are_played() {
         let heard = client.save(&[&format!("{word}-1"), &format!("{word}-2")]).await;
         let text = String::from_utf8_lossy(&heard.body);
         assert!(text.contains(said) && heard.broken == said.is_empty(), "{word}: {text}");
-        let kept = client.erp.documents().into_iter().filter(|document| document.number.starts_with(&format!("{word}-")));
+        let kept =
+            client.erp.documents().into_iter().filter(|document| document.number.starts_with(&format!("{word}-")));
         assert_eq!(kept.count(), stored, "{word}");
     }
     let behind = client.erp.document("lost-before-audit-1").unwrap();
@@ -211,7 +220,9 @@ async fn the_faults_of_its_own_are_played() {
 async fn an_unknown_word_is_no_fault() {
     let client = Client::start(KingdeeConfig::default()).await;
     let served = client.sandbox.served("kingdee");
-    for (fault, known) in [("kingdee:own=nonsense@1", false), ("kingdee:own=lost-session=x@1", false), ("kingdee:own=firewall@1", true)] {
+    for (fault, known) in
+        [("kingdee:own=nonsense@1", false), ("kingdee:own=lost-session=x@1", false), ("kingdee:own=firewall@1", true)]
+    {
         assert_eq!(served.refusal(&fault.parse().unwrap()).is_none(), known, "{fault}");
     }
 }
@@ -240,7 +251,8 @@ async fn an_inspection_shows_what_it_holds() {
     client.erp.seed_foreign("XT2", &[("FDate", "2024-01-01"), ("FRetcustId", "CUST002")], &[&[("FRealQty", "7.5")]]);
     let shown = async |path: &str| get(client.sandbox.address(), &format!("/sandbox/kingdee/{path}")).await;
     let truth = shown("truth").await.json();
-    let expected = json!({"documents": 2, "by_status": {"C": 2}, "lines": 2, "quantity": "9.5", "foreign": 1, "save_calls": 1});
+    let expected =
+        json!({"documents": 2, "by_status": {"C": 2}, "lines": 2, "quantity": "9.5", "foreign": 1, "save_calls": 1});
     for (key, value) in expected.as_object().unwrap() {
         assert_eq!(&truth[key], value, "{truth}");
     }

@@ -97,9 +97,9 @@ impl Sheet {
                     self.take(&mut line.fields, field, value, base, verify, Some(at + 1));
                 }
             }
-            let sent_material = members.iter().any(|(key, value)| {
-                key.eq_ignore_ascii_case("FMaterialId") && Given::read(value) != Given::Nothing
-            });
+            let sent_material = members
+                .iter()
+                .any(|(key, value)| key.eq_ignore_ascii_case("FMaterialId") && Given::read(value) != Given::Nothing);
             if sent_material && !verify && line.fields.get("FMaterialId").is_none() {
                 self.dropped_lines += 1;
             } else {

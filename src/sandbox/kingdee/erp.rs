@@ -170,8 +170,7 @@ impl Erp {
             None if path == "truth" => truth(&state),
             None if path == "documents" => Json::List(state.documents().map(short).collect()),
             Some(("document", number)) => {
-                let number = percent_decoded(number);
-                let found: Vec<Json> = state.by_number(&number).map(long).collect();
+                let found: Vec<Json> = state.by_number(number).map(long).collect();
                 if found.is_empty() {
                     return None;
                 }
@@ -181,11 +180,6 @@ impl Erp {
         };
         Some(shown.to_bytes().into())
     }
-}
-
-fn percent_decoded(text: &str) -> String {
-    let pairs = url::form_urlencoded::parse(text.as_bytes());
-    pairs.map(|(name, _)| name.into_owned()).next().unwrap_or_default()
 }
 
 fn seeded(level: Level, values: &[(&str, &str)]) -> Fields {
@@ -250,9 +244,7 @@ fn long(document: &Document) -> Json {
     let fields = |fields: &Fields| {
         Json::Object(fields.0.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
     };
-    let line = |line: &Line| {
-        Json::object([("entry_id", Json::from(line.entry_id)), ("fields", fields(&line.fields))])
-    };
+    let line = |line: &Line| Json::object([("entry_id", Json::from(line.entry_id)), ("fields", fields(&line.fields))]);
     Json::object([
         ("number", Json::text(&document.number)),
         ("fid", Json::from(document.fid)),

@@ -92,7 +92,9 @@ impl Expr {
     pub fn restricts(&self, field: &str) -> Option<Vec<&str>> {
         match self {
             Expr::And(all) => all.iter().find_map(|part| part.restricts(field)),
-            Expr::Test { left: Term::Field(name), op: Op::Equal | Op::In, right } if name.eq_ignore_ascii_case(field) => {
+            Expr::Test { left: Term::Field(name), op: Op::Equal | Op::In, right }
+                if name.eq_ignore_ascii_case(field) =>
+            {
                 right.iter().map(Term::as_text).collect()
             }
             _ => None,

@@ -47,7 +47,9 @@ fn text_filters_are_evaluated() {
 #[test]
 fn array_filters_are_evaluated() {
     let row = |left: &str, field: &str, compare: &str, value: &str, right: &str, logic: &str| {
-        format!(r#"{{"Left":"{left}","FieldName":"{field}","Compare":"{compare}","Value":"{value}","Right":"{right}","Logic":{logic}}}"#)
+        format!(
+            r#"{{"Left":"{left}","FieldName":"{field}","Compare":"{compare}","Value":"{value}","Right":"{right}","Logic":{logic}}}"#
+        )
     };
     for (rows, expected) in [
         (vec![], true),

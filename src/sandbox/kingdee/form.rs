@@ -235,11 +235,12 @@ mod tests {
 
     #[test]
     fn every_field_that_the_order_names_is_known() {
-        for key in "FBillTypeID FBillNo FSaleOrgId FDate FStockOrgId FRetcustId FHeadNote FSalesManID F_XC_Base F_XC_Base1 \
+        for key in
+            "FBillTypeID FBillNo FSaleOrgId FDate FStockOrgId FRetcustId FHeadNote FSalesManID F_XC_Base F_XC_Base1 \
                     FMaterialId FBarcode FRealQty FTAXPRICE FIsFree FEntryTaxRate FReturnType FOwnerTypeId FOwnerId \
                     FStockId FLot FProduceDate FDeliveryDate FNote FSRCBILLTYPEID FSRCBILLNO FORDERNO FExpiryDate \
                     FEntity_Link FSettleOrgId FSettleCurrId"
-            .split_whitespace()
+                .split_whitespace()
         {
             assert!(find(key).is_some(), "{key}");
         }

@@ -57,7 +57,12 @@ struct Query {
 }
 
 /// The rows asked for, each with the keys as they were asked.
-pub fn rows(state: &State, config: &KingdeeConfig, form: &str, data: &Json) -> Result<(Vec<String>, Vec<Vec<Json>>), Refusal> {
+pub fn rows(
+    state: &State,
+    config: &KingdeeConfig,
+    form: &str,
+    data: &Json,
+) -> Result<(Vec<String>, Vec<Vec<Json>>), Refusal> {
     let query = Query::read(form, data)?;
     let mut found = query.candidates(state);
     found.retain(|row| query.passes(row, &state.base));

@@ -76,9 +76,7 @@ impl Saving<'_> {
         let mut outcome = Outcome::default();
         let mut given = Vec::new();
         for (index, model) in models.iter().enumerate() {
-            if let Some(Trouble::LostSession { after }) = self.trouble
-                && outcome.done.len() >= after
-            {
+            if self.loses_session(outcome.done.len()) {
                 return failure(session_lost());
             }
             match self.one(model, &options, index) {
@@ -97,10 +95,18 @@ impl Saving<'_> {
                 }
             }
         }
+        if self.loses_session(outcome.done.len()) {
+            return failure(session_lost());
+        }
         if self.trouble == Some(Trouble::Unlisted) && !outcome.done.is_empty() {
             outcome.done.remove(0);
         }
         self.answer(&outcome, given)
+    }
+
+    /// Whether the session is lost when so many documents are done.
+    fn loses_session(&self, done: usize) -> bool {
+        matches!(self.trouble, Some(Trouble::LostSession { after }) if done >= after)
     }
 
     fn answer(&self, outcome: &Outcome, given: Vec<Json>) -> Json {
@@ -126,12 +132,7 @@ impl Saving<'_> {
     }
 
     /// One document: its id, and why it was not audited though it was stored.
-    fn one(
-        &mut self,
-        model: &Json,
-        options: &Options,
-        index: usize,
-    ) -> Result<(u64, Option<Refusal>), Vec<Refusal>> {
+    fn one(&mut self, model: &Json, options: &Options, index: usize) -> Result<(u64, Option<Refusal>), Vec<Refusal>> {
         let sent_number = model.get("FBillNo").map_or("", Json::plain).to_owned();
         self.state.tally.tried += 1;
         *self.state.tries.entry(sent_number.clone()).or_default() += 1;
@@ -163,9 +164,8 @@ impl Saving<'_> {
 
     fn lock_refusal(&self, number: &str) -> Refusal {
         let user = &self.config.username;
-        let message = format!(
-            "“{user}”使用业务单据：“{FORM_NAME}”业务操作-“[{FORM_NAME}-{number}-修改]”冲突，请稍候再使用。"
-        );
+        let message =
+            format!("“{user}”使用业务单据：“{FORM_NAME}”业务操作-“[{FORM_NAME}-{number}-修改]”冲突，请稍候再使用。");
         Refusal::plain(self.config.lock_code, message)
     }
 

@@ -126,18 +126,24 @@ fn answers_are_the_recorded_ones() {
     let partial = office.save(Way::BatchSave, &json!({"Model": five, "NeedReturnFields": "FBillNo"}));
     assert_eq!(shape(&partial).to_string(), shape(&sample("resp-batchsave-partial")).to_string());
 
-    let without = |at: usize| with(&format!("N{at}"), |model| {
-        model["FRetcustId"] = Value::Null;
-        model["FEntity"] = json!([line("SKU00001"), line("SKU00001"), line("SKU00001")]);
-        for line in model["FEntity"].as_array_mut().unwrap() {
-            line["FStockId"] = json!({});
-        }
-    });
+    let without = |at: usize| {
+        with(&format!("N{at}"), |model| {
+            model["FRetcustId"] = Value::Null;
+            model["FEntity"] = json!([line("SKU00001"), line("SKU00001"), line("SKU00001")]);
+            for line in model["FEntity"].as_array_mut().unwrap() {
+                line["FStockId"] = json!({});
+            }
+        })
+    };
     let errors = status(&office.save(Way::BatchSave, &json!({"Model": [without(0), without(1)]})))["Errors"].clone();
     let recorded: Value = serde_json::from_str(&sample("resp-batchsave-errors-outstock").to_string()).unwrap();
     let texts = |errors: &Value| {
-        let mut texts: Vec<String> =
-            errors.as_array().unwrap().iter().map(|error| format!("{} {}", error["DIndex"], error["Message"])).collect();
+        let mut texts: Vec<String> = errors
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| format!("{} {}", error["DIndex"], error["Message"]))
+            .collect();
         texts.sort();
         texts
     };
@@ -160,19 +166,36 @@ fn each_rule_refuses_with_its_field_and_text() {
         ("no organisation", |m| m["FStockOrgId"] = json!({"FNumber": ""}), "FStockOrgId", "字段“库存组织”是必填项"),
         ("unknown customer", |m| m["FRetcustId"] = json!({"FNumber": "C9"}), "FRetcustId", "客户“C9”不存在"),
         ("plain text", |m| m["FRetcustId"] = json!("CUST001"), "FRetcustId", "格式不正确"),
-        ("unknown material", |m| m["FEntity"][1]["FMaterialId"]["FNumber"] = json!("SKU99001"), "FMaterialId",
-            "第【2】行分录，【物料编码】字段的物料“SKU99001”不存在"),
-        ("no material", |m| m["FEntity"][0]["FMaterialId"] = json!({}), "FMaterialId",
-            "单据体实体【明细信息】第【1】行分录，【物料编码】字段必录"),
+        (
+            "unknown material",
+            |m| m["FEntity"][1]["FMaterialId"]["FNumber"] = json!("SKU99001"),
+            "FMaterialId",
+            "第【2】行分录，【物料编码】字段的物料“SKU99001”不存在",
+        ),
+        (
+            "no material",
+            |m| m["FEntity"][0]["FMaterialId"] = json!({}),
+            "FMaterialId",
+            "单据体实体【明细信息】第【1】行分录，【物料编码】字段必录",
+        ),
         ("no quantity", |m| m["FEntity"][0]["FRealQty"] = json!(0), "FRealQty", "第【1】行分录，【实退数量】字段必录"),
         ("negative quantity", |m| m["FEntity"][0]["FRealQty"] = json!("-1"), "FRealQty", "必须大于0"),
         ("quantity of letters", |m| m["FEntity"][0]["FRealQty"] = json!("two"), "FRealQty", "格式不正确"),
         ("no price", |m| m["FEntity"][1]["FTAXPRICE"] = json!(0), "FTaxPrice", "含税单价不能小于等于0"),
         ("no lines", |m| m["FEntity"] = json!([]), "FEntity", "不能为空"),
         ("lines as object", |m| m["FEntity"] = json!({}), "FEntity", "应为数组"),
-        ("finance inside the lines", |m| m["FEntity"][0]["SubHeadEntity"] = json!({}), "SubHeadEntity",
-            "实体不存在此属性！[EntityType：FEntity]"),
-        ("line field on the head", |m| m["FMaterialId"] = json!({}), "FMaterialId", "实体不存在此属性！[EntityType：BillHead]"),
+        (
+            "finance inside the lines",
+            |m| m["FEntity"][0]["SubHeadEntity"] = json!({}),
+            "SubHeadEntity",
+            "实体不存在此属性！[EntityType：FEntity]",
+        ),
+        (
+            "line field on the head",
+            |m| m["FMaterialId"] = json!({}),
+            "FMaterialId",
+            "实体不存在此属性！[EntityType：BillHead]",
+        ),
         ("closed period", |m| m["FDate"] = json!("2023-12-31"), "FDate", "期间已关账"),
         ("number used", |m| m["FBillNo"] = json!("USED"), "FBillNo", "[USED]在当前系统中已经被使用。"),
     ];
@@ -182,7 +205,10 @@ fn each_rule_refuses_with_its_field_and_text() {
         let answer = office.save(Way::Save, &json!({"IsVerifyBaseDataField": "True", "Model": with("X", change)}));
         let status = status(&answer);
         let errors = status["Errors"].as_array().unwrap();
-        assert!(errors.iter().any(|e| e["FieldName"] == field && e["Message"].as_str().unwrap().contains(text)), "{name}: {status}");
+        assert!(
+            errors.iter().any(|e| e["FieldName"] == field && e["Message"].as_str().unwrap().contains(text)),
+            "{name}: {status}"
+        );
         assert_eq!((&status["IsSuccess"], &status["ErrorCode"]), (&json!(false), &json!(500)), "{name}");
         assert_eq!(office.state.documents().count(), 1, "{name}: nothing is stored");
     }
@@ -236,7 +262,10 @@ fn documents_go_from_created_to_audited_and_back() {
     let both = office.step(Step::Submit, json!({"Numbers": [], "Ids": format!("{},{id}", id - 1)}));
     assert_eq!((&both["IsSuccess"], both["SuccessEntitys"].as_array().unwrap().len()), (&json!(true), 2));
     let mixed = office.step(Step::Audit, json!({"Numbers": ["A", "NOBODY"]}));
-    assert_eq!((&mixed["IsSuccess"], &mixed["MsgCode"], &mixed["Errors"][0]["DIndex"]), (&json!(false), &json!(0), &json!(1)));
+    assert_eq!(
+        (&mixed["IsSuccess"], &mixed["MsgCode"], &mixed["Errors"][0]["DIndex"]),
+        (&json!(false), &json!(0), &json!(1))
+    );
     let again = office.step(Step::Audit, json!({"Numbers": ["A"]}));
     assert_eq!((said(&again).as_str(), &again["MsgCode"]), ("单据编号为“A”的销售退货单，单据已经审核！", &json!(11)));
     assert!(said(&office.step(Step::Delete, json!({"Numbers": ["A"]}))).contains("只允许删除"));
@@ -255,7 +284,10 @@ fn saving_audits_in_one_go_and_a_refused_audit_undoes_it() {
     office.state.audit_refusals.insert("NO".to_owned(), "库存不足".to_owned());
     let data = json!({"isAutoSubmitAndAudit": "TRUE", "Model": [model("YES"), model("NO")]});
     let answer = status(&office.save(Way::BatchSave, &data));
-    assert_eq!((&answer["SuccessEntitys"][0]["Number"], &answer["Errors"][0]["Message"]), (&json!("YES"), &json!("库存不足")));
+    assert_eq!(
+        (&answer["SuccessEntitys"][0]["Number"], &answer["Errors"][0]["Message"]),
+        (&json!("YES"), &json!("库存不足"))
+    );
     let kept: Vec<_> = office.state.documents().map(|document| (document.number.clone(), document.status)).collect();
     assert_eq!(kept, [("YES".to_owned(), Status::Audited)]);
     office.config.refused_audit_undoes_save = false;
@@ -271,6 +303,7 @@ fn troubles_of_a_save_do_what_they_say() {
         // (trouble, named as saved, named as refused, documents, lines of all, audited)
         (None, 3, 0, 3, 6, 3),
         (Some(Trouble::LostSession { after: 2 }), 0, 1, 2, 4, 2),
+        (Some(Trouble::LostSession { after: 3 }), 0, 1, 3, 6, 3),
         (Some(Trouble::EditLock), 2, 1, 2, 4, 2),
         (Some(Trouble::DropLine), 3, 0, 3, 5, 3),
         (Some(Trouble::Unlisted), 2, 0, 3, 6, 3),
@@ -292,7 +325,9 @@ fn troubles_of_a_save_do_what_they_say() {
     office.state.locks.insert("L".to_owned());
     let locked = status(&office.save(Way::Save, &json!({"Model": model("L")})));
     let text = locked["Errors"][0]["Message"].as_str().unwrap();
-    assert!(text.contains("冲突，请稍候再使用") && locked["MsgCode"] == 0 && locked["Errors"][0]["FieldName"].is_null());
+    assert!(
+        text.contains("冲突，请稍候再使用") && locked["MsgCode"] == 0 && locked["Errors"][0]["FieldName"].is_null()
+    );
     assert_eq!(status(&office.save(Way::Save, &json!({"Model": model("L")})))["IsSuccess"], true, "once only");
     assert_eq!(office.state.tries["L"], 2);
 }
@@ -314,7 +349,9 @@ fn a_document_is_changed_by_its_id() {
     office.save(Way::Save, &change("true"));
     assert_eq!(office.query(rows), format!(r#"[["C","new",{first},9]]"#));
     office.step(Step::Submit, json!({"Numbers": ["C"]}));
-    assert!(status(&office.save(Way::Save, &change("true")))["Errors"][0]["Message"].as_str().unwrap().contains("已经审核"));
+    assert!(
+        status(&office.save(Way::Save, &change("true")))["Errors"][0]["Message"].as_str().unwrap().contains("已经审核")
+    );
     let gone = office.save(Way::Save, &json!({"Model": {"FID": 7, "FHeadNote": "x"}}));
     assert!(status(&gone)["Errors"][0]["Message"].as_str().unwrap().contains("[ID=7,"));
     assert_eq!(status(&office.save(Way::Save, &json!({})))["MsgCode"], 8);
@@ -326,17 +363,28 @@ fn queries_page_and_refuse_as_known() {
     let models: Vec<Value> = (1..=5).map(|n| model(&format!("Q{n}"))).collect();
     office.save(Way::BatchSave, &json!({"Model": models}));
     let cases = [
-        (json!({"FieldKeys": "FID, FBILLNO,fdocumentstatus,FDate,FRetcustId.FNumber", "FilterString": "FBillNo in ('Q1','ZZ')"}),
-            r#"[[100001,"Q1","A","2024-06-05T00:00:00","CUST001"]]"#),
-        (json!({"FieldKeys": "FBillNo,FEntity_FSeq,FMaterialId.FNumber,FEntity_FTaxPrice", "FilterString": "FBillNo='Q2'"}),
-            r#"[["Q2",1,"SKU00001",10.5],["Q2",2,"SKU00002",10.5]]"#),
-        (json!({"FieldKeys": "FBillNo", "OrderString": "FBillNo desc", "StartRow": 1, "Limit": "2"}), r#"[["Q4"],["Q3"]]"#),
+        (
+            json!({"FieldKeys": "FID, FBILLNO,fdocumentstatus,FDate,FRetcustId.FNumber", "FilterString": "FBillNo in ('Q1','ZZ')"}),
+            r#"[[100001,"Q1","A","2024-06-05T00:00:00","CUST001"]]"#,
+        ),
+        (
+            json!({"FieldKeys": "FBillNo,FEntity_FSeq,FMaterialId.FNumber,FEntity_FTaxPrice", "FilterString": "FBillNo='Q2'"}),
+            r#"[["Q2",1,"SKU00001",10.5],["Q2",2,"SKU00002",10.5]]"#,
+        ),
+        (
+            json!({"FieldKeys": "FBillNo", "OrderString": "FBillNo desc", "StartRow": 1, "Limit": "2"}),
+            r#"[["Q4"],["Q3"]]"#,
+        ),
         (json!({"FieldKeys": "FBillNo", "StartRow": 2, "Limit": 2, "TopRowCount": 3}), r#"[["Q3"]]"#),
         (json!({"FieldKeys": "FBillNo", "StartRow": 4, "Limit": 2, "TopRowCount": 2}), "[]"),
-        (json!({"FieldKeys": "FBillNo", "FilterString": "FMaterialId.FNumber='SKU00002' and FEntity_FSeq=2", "TopRowCount": 1}),
-            r#"[["Q1"]]"#),
-        (json!({"FieldKeys": "FSettleCurrId.FNumber,FRetcustId.FName", "FilterString": "FBillNo='Q5'"}),
-            r#"[["PRE001","杭州云锦贸易有限公司"]]"#),
+        (
+            json!({"FieldKeys": "FBillNo", "FilterString": "FMaterialId.FNumber='SKU00002' and FEntity_FSeq=2", "TopRowCount": 1}),
+            r#"[["Q1"]]"#,
+        ),
+        (
+            json!({"FieldKeys": "FSettleCurrId.FNumber,FRetcustId.FName", "FilterString": "FBillNo='Q5'"}),
+            r#"[["PRE001","杭州云锦贸易有限公司"]]"#,
+        ),
         (json!({"FieldKeys": ""}), "8 data数据包中的参数FieldKeys的值不能为空。"),
         (json!({"FieldKeys": "FNoSuchField"}), "9 元数据中标识为FNoSuchField的字段不存在"),
         (json!({"FieldKeys": "FDate.FNumber"}), "9 元数据中标识为FDate.FNumber的字段不存在"),
@@ -344,11 +392,16 @@ fn queries_page_and_refuse_as_known() {
         (json!({"FieldKeys": "FBillNo", "FilterString": "FBillNo =="}), "4 GetRealExpress error..."),
         (json!({"FormId": "NO_SUCH_FORM", "FieldKeys": "FID"}), "4 标识为“NO_SUCH_FORM”的业务对象不存在，或者被删除。"),
         (json!({"FormId": "BD_MATERIAL", "FieldKeys": "FID"}), "9 元数据中标识为FID的字段不存在"),
-        (json!({"FormId": "BD_MATERIAL", "FieldKeys": "FNumber,FBaseUnitId.FNumber,FForbidStatus",
-                "FilterString": "FNumber='SKU00400' and FForbidStatus='A'"}), r#"[["SKU00400","Pcs","A"]]"#),
+        (
+            json!({"FormId": "BD_MATERIAL", "FieldKeys": "FNumber,FBaseUnitId.FNumber,FForbidStatus",
+                "FilterString": "FNumber='SKU00400' and FForbidStatus='A'"}),
+            r#"[["SKU00400","Pcs","A"]]"#,
+        ),
         (json!({"FormId": "BD_Currency", "FieldKeys": "FCODE", "FilterString": "FNUMBER='PRE001'"}), r#"[["CNY"]]"#),
-        (json!({"FormId": "BD_OPERATOR", "FieldKeys": "FNumber,FName", "FilterString": "FOperatorType='XSY'", "Limit": 1}),
-            r#"[["XSY001","张伟民"]]"#),
+        (
+            json!({"FormId": "BD_OPERATOR", "FieldKeys": "FNumber,FName", "FilterString": "FOperatorType='XSY'", "Limit": 1}),
+            r#"[["XSY001","张伟民"]]"#,
+        ),
         (json!({"FormId": "ORG_Organizations", "FieldKeys": "FNumber"}), r#"[["100"],["101"]]"#),
     ];
     for (data, expected) in cases {
@@ -417,8 +470,11 @@ fn what_is_sent_is_kept_digit_by_digit_and_unknown_keys_are_noted() {
         m["F_Odd"] = json!({"FNumber": "x"});
         m["FHeadNote"] = json!("a\"b\n备注");
     });
-    let answer = office.save(Way::Save, &json!({"Model": sent, "NeedReturnFields":
-        ["FID", "FHeadNote", "FRetcustId.FNumber", "FEntity.FRealQty", "FEntity.FMaterialId.FNumber", "FNope"]}));
+    let answer = office.save(
+        Way::Save,
+        &json!({"Model": sent, "NeedReturnFields":
+        ["FID", "FHeadNote", "FRetcustId.FNumber", "FEntity.FRealQty", "FEntity.FMaterialId.FNumber", "FNope"]}),
+    );
     let returned = answer.get("Result").unwrap().get("NeedReturnData").unwrap().to_string();
     assert_eq!(
         returned,

@@ -277,9 +277,7 @@ mod tests {
         let idle = Duration::from_secs(19 * 60);
         let mut now = start;
         let cookie = format!("Theme=standard;ASP.NET_SessionId={}; kdservice-sessionid={}", session.asp, session.id);
-        for carrier in
-            [("Cookie", cookie), ("kdservice-sessionid", session.id.clone()), ("SID", session.id.clone())]
-        {
+        for carrier in [("Cookie", cookie), ("kdservice-sessionid", session.id.clone()), ("SID", session.id.clone())] {
             now += idle;
             let mut call = signed(&config, "secret");
             call.extend(headers(&[carrier]));
@@ -306,14 +304,32 @@ mod tests {
         let now = Instant::now();
         let sign = login_sign([acct_id, username, app_id, app_secret, "1700000000"]);
         let cases = [
-            ("password", format!(r#"{{"acctID":"{acct_id}","username":"{username}","password":"{password}","lcid":2052}}"#), true),
+            (
+                "password",
+                format!(r#"{{"acctID":"{acct_id}","username":"{username}","password":"{password}","lcid":2052}}"#),
+                true,
+            ),
             ("password", format!(r#"{{"parameters":["{acct_id}","{username}","{password}",2052]}}"#), true),
             ("password", format!(r#"{{"parameters":["{acct_id}","{username}","wrong",2052]}}"#), false),
             ("password", format!(r#"{{"parameters":["other","{username}","{password}",2052]}}"#), false),
-            ("secret", format!(r#"{{"acctid":"{acct_id}","UserName":"{username}","appId":"{app_id}","AppSecret":"{app_secret}","lcid":"2052"}}"#), true),
+            (
+                "secret",
+                format!(
+                    r#"{{"acctid":"{acct_id}","UserName":"{username}","appId":"{app_id}","AppSecret":"{app_secret}","lcid":"2052"}}"#
+                ),
+                true,
+            ),
             ("secret", format!(r#"{{"parameters":["{acct_id}","{username}","{app_id}","{app_secret}",9999]}}"#), false),
-            ("sign", format!(r#"{{"parameters":["{acct_id}","{username}","{app_id}",1700000000,"{sign}",2052]}}"#), true),
-            ("sign", format!(r#"{{"parameters":["{acct_id}","{username}","{app_id}",1700000001,"{sign}",2052]}}"#), false),
+            (
+                "sign",
+                format!(r#"{{"parameters":["{acct_id}","{username}","{app_id}",1700000000,"{sign}",2052]}}"#),
+                true,
+            ),
+            (
+                "sign",
+                format!(r#"{{"parameters":["{acct_id}","{username}","{app_id}",1700000001,"{sign}",2052]}}"#),
+                false,
+            ),
         ];
         for (way, body, good) in cases {
             let call = Arguments::read(body.as_bytes()).unwrap();

@@ -53,7 +53,8 @@ pub fn call(state: &mut State, step: Step, data: &Json, trouble: Option<Trouble>
     let named = named(state, data);
     let mut outcome = Outcome::default();
     if named.is_empty() {
-        let refusal = Refusal { message: "编码值或内码值必须传其一。".to_owned(), ..empty_parameter("Numbers") };
+        let refusal =
+            Refusal { message: "编码值或内码值必须传其一。".to_owned(), ..empty_parameter("Numbers") };
         return Outcome::refused(refusal).answer();
     }
     for (index, found) in named.into_iter().enumerate() {

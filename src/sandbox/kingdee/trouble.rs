@@ -6,7 +6,7 @@
 //!
 //! | text of the fault | what happens |
 //! |---|---|
-//! | `kingdee:lost-reply@1`, `commit-500`, `reset`, `http-502`, `slow=MS` … | as for every vendor |
+//! | `kingdee:lost-reply@1`, `commit-then-500`, `reset`, `http-502`, `slow=MS` … | as for every vendor |
 //! | `kingdee:own=lost-session=K@1` | the first K documents are stored, then the answer is MsgCode 1, naming none |
 //! | `kingdee:own=no-session@1` | MsgCode 1 before anything is done, whatever the call brings |
 //! | `kingdee:own=end-sessions@1` | all sessions end before the call, as if the web server had restarted |

@@ -18,15 +18,14 @@ pub fn view(state: &State, data: &Json) -> Json {
     let found = match (number.as_str(), id.parse::<u64>()) {
         ("", Ok(fid)) => state.by_id(fid).ok_or_else(|| missing_id(fid)),
         ("", Err(_)) => Err(Refusal::plain(code::PARAMETER, "编码值或内码值必须传其一。")),
-        (number, _) => state.by_number(number).next().ok_or_else(|| {
-            Refusal::plain(code::NO_DATA, format!("编码为“{number}”的{FORM_NAME}不存在"))
-        }),
+        (number, _) => state
+            .by_number(number)
+            .next()
+            .ok_or_else(|| Refusal::plain(code::NO_DATA, format!("编码为“{number}”的{FORM_NAME}不存在"))),
     };
     match found {
         Err(refusal) => failure(refusal),
-        Ok(document) => {
-            wrap([("ResponseStatus", Outcome::default().status(None)), ("Result", whole(document, state))])
-        }
+        Ok(document) => wrap([("ResponseStatus", Outcome::default().status(None)), ("Result", whole(document, state))]),
     }
 }
 
@@ -38,8 +37,7 @@ fn whole(document: &Document, state: &State) -> Json {
     members.extend(shown(&document.head, Level::Head, &state.base));
     members.push((FINANCE.to_owned(), Json::Object(shown(&document.finance, Level::Finance, &state.base))));
     let lines = document.lines.iter().enumerate().map(|(at, line)| {
-        let mut members =
-            vec![("Id".to_owned(), Json::from(line.entry_id)), ("Seq".to_owned(), Json::from(at + 1))];
+        let mut members = vec![("Id".to_owned(), Json::from(line.entry_id)), ("Seq".to_owned(), Json::from(at + 1))];
         members.extend(shown(&line.fields, Level::Entry, &state.base));
         Json::Object(members)
     });

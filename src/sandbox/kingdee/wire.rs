@@ -99,10 +99,9 @@ mod tests {
 
     #[test]
     fn every_shape_of_the_samples_says_the_same() {
-        let samples: serde_json::Value = serde_json::from_str(include_str!(
-            "../../../tests/fixtures/vendor/kingdee-req-bodies-accepted.json"
-        ))
-        .unwrap();
+        let samples: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/fixtures/vendor/kingdee-req-bodies-accepted.json"))
+                .unwrap();
         for (name, sample) in samples.as_object().unwrap() {
             let body = match sample["fields"].as_object() {
                 None => sample["body"].to_string(),
