@@ -5,6 +5,7 @@
 
 pub mod duration;
 pub mod folder;
+mod kingdee;
 pub mod model;
 mod params;
 pub mod pipeline;
