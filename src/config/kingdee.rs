@@ -9,9 +9,9 @@
 use crate::base::names::suggest;
 use crate::config::model::{Kingdee, KingdeeAuth, KingdeeOperation, OptionValue};
 use crate::config::reader::Section;
+use crate::config::secret::Setting;
 use crate::config::settings::{self, Content};
 use crate::config::source::is_identifier;
-use crate::config::secret::Setting;
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -84,7 +84,9 @@ pub(super) fn read(section: &Section<'_>) -> Kingdee {
         org_num: section.word("org_num").map_or_else(|| "0".to_string(), Spanned::into_inner),
         auth: section.choice("auth", AUTHS).unwrap_or_default(),
         operation: section.choice("operation", OPERATIONS).unwrap_or_default(),
-        options: section.section("options").map_or_else(|| completed(Vec::new()), |options| completed(read_options(options))),
+        options: section
+            .section("options")
+            .map_or_else(|| completed(Vec::new()), |options| completed(read_options(options))),
         verify: verify.unwrap_or_else(|| {
             let customer = known.map(|(_, customer, _)| (*customer).to_string());
             std::iter::once("FDate".to_string()).chain(customer).collect()
@@ -113,7 +115,8 @@ fn setting(section: &Section<'_>, key: &str, content: Content, default: &str) ->
 fn key_field(section: &Section<'_>) {
     section.require("key_field", "key_field = \"FBillNo\"");
     if let Some(field) = section.word("key_field").filter(|field| field.get_ref() != "FBillNo") {
-        let message = format!("sink.key_field = \"{}\": documents are found again by their number only", field.get_ref());
+        let message =
+            format!("sink.key_field = \"{}\": documents are found again by their number only", field.get_ref());
         section.faults().add(field.span().start, message, "write FBillNo, and fill it in the mapping");
     }
 }

@@ -6,6 +6,8 @@
 pub mod duration;
 pub mod folder;
 mod kingdee;
+#[cfg(test)]
+mod kingdee_tests;
 pub mod model;
 mod params;
 pub mod pipeline;

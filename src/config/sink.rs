@@ -36,7 +36,8 @@ pub fn read(section: Section<'_>, root: &Path) -> Sink {
     // The ERP takes documents one by one within a call and is slow at it; its people advise 20.
     let (most, batch_docs) = if matches!(kind, Some(Kind::Kingdee)) { (500, 20) } else { (10_000, 500) };
     let connector = connector(&section, kind);
-    let contract = settings::file(&section, "contract", &root.join("sql"), "sql").or_else(|| own_contract(&connector, root));
+    let contract =
+        settings::file(&section, "contract", &root.join("sql"), "sql").or_else(|| own_contract(&connector, root));
     let sink = Sink {
         connector,
         target_id: section.word("target_id").map(toml::Spanned::into_inner),
@@ -81,6 +82,9 @@ fn connector(section: &Section<'_>, kind: Option<Kind>) -> SinkConnector {
             let path = settings::optional(section, "path", Content::Plain);
             if section.has("main_sql") {
                 statements(section);
+            }
+            if section.has("form") {
+                let _ = kingdee::read(section);
             }
             SinkConnector::File { path: path.unwrap_or_else(|| Setting::new("sink.path", "")) }
         }

@@ -162,8 +162,8 @@ fn percent_encoded(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::kingdee::tests::settings;
     use crate::sink::kingdee::tests::fixture;
+    use crate::sink::kingdee::tests::settings;
     use serde_json::Value;
 
     fn account(inputs: &Value) -> Account {
@@ -252,7 +252,9 @@ mod tests {
                 ("KINGDEE_APP_SECRET", "hidden-secret"),
             ])
         };
-        for url in ["https://ERP.example.com/k3cloud/", "https://erp.example.com:443/K3Cloud", "http://erp.example.com/"] {
+        for url in
+            ["https://ERP.example.com/k3cloud/", "https://erp.example.com:443/K3Cloud", "http://erp.example.com/"]
+        {
             let account = Account::new(&settings(), &env(url)).expect("an account");
             assert_eq!(account.target("SAL_returnstock"), "kingdee://erp.example.com/5f0c/SAL_RETURNSTOCK", "{url}");
         }

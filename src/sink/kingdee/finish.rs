@@ -79,7 +79,8 @@ async fn step(sink: &KingdeeSink, courses: &mut [Course<'_>], service: Service, 
         loop {
             let body = sink.form.operate_body(&[&courses[i].unfinished.remote]);
             let told = sink.session.call(service, &body).await;
-            let locked = matches!(&told, Ok(Told { said: Said::Status(s), .. }) if s.class().is_some_and(Class::passes));
+            let locked =
+                matches!(&told, Ok(Told { said: Said::Status(s), .. }) if s.class().is_some_and(Class::passes));
             courses[i].go(sink, service, told.as_ref());
             if !locked || waited {
                 break;
@@ -137,7 +138,9 @@ impl<'a> Course<'a> {
     fn ours(&mut self, standing: Option<Standing>) -> Option<Standing> {
         let text = match standing {
             Some(standing) if standing.ids == [self.unfinished.remote.as_str()] => return Some(standing),
-            Some(other) => format!("{} was saved, but {} stands there now", self.unfinished.remote, other.ids.join(", ")),
+            Some(other) => {
+                format!("{} was saved, but {} stands there now", self.unfinished.remote, other.ids.join(", "))
+            }
             None => format!("{} was saved, but it is not there any more", self.unfinished.remote),
         };
         self.outcome = Some(Outcome::Unknown { reason: Reason::new("gone", text) });

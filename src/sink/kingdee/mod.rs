@@ -68,12 +68,7 @@ pub struct KingdeeSink {
 
 impl KingdeeSink {
     /// Resolves the settings; the first call is made at first use.
-    pub fn new(
-        settings: &Kingdee,
-        env: &Env,
-        transport: Arc<dyn Transport>,
-        options: KingdeeOptions,
-    ) -> Result<Self> {
+    pub fn new(settings: &Kingdee, env: &Env, transport: Arc<dyn Transport>, options: KingdeeOptions) -> Result<Self> {
         let account = Account::new(settings, env)?;
         let target = options.target_id.unwrap_or_else(|| account.target(&settings.form));
         let session = Session::new(account, transport, options.retry);

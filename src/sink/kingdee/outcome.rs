@@ -124,7 +124,8 @@ fn one(form: &Form, document: &Document, part: &Part<'_>, status: &Status) -> Ve
         }
         (rows, _) => {
             let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-            let reason = Reason::new("doubled", format!("the answer says it was stored several times: {}", ids.join(", ")));
+            let reason =
+                Reason::new("doubled", format!("the answer says it was stored several times: {}", ids.join(", ")));
             Verdict::Done(Outcome::Conflict { reason, remote: ids.first().map(ToString::to_string) })
         }
     }
@@ -137,9 +138,10 @@ fn stored(form: &Form, document: &Document, row: &Stored, wrong: Option<Reason>,
         return Verdict::Done(Outcome::Conflict { reason: Reason::new("number", text).on_field(NUMBER), remote });
     }
     match (remote, wrong) {
-        (None, _) => {
-            Verdict::Ask(Doubt::Unnamed(Reason::new("unnamed", "the answer says it was stored, but not under which id")))
-        }
+        (None, _) => Verdict::Ask(Doubt::Unnamed(Reason::new(
+            "unnamed",
+            "the answer says it was stored, but not under which id",
+        ))),
         (Some(remote), None) if is_told_whole(form, document, status) && !row.number.is_empty() => {
             Verdict::Done(Outcome::Accepted { remote: Some(remote) })
         }
@@ -181,8 +183,10 @@ fn refused(document: &Document, wrong: &[&Wrong], reason: Reason, code: Option<i
 /// Errors as one reason: the class where they have one, else MsgCode; all messages; all fields.
 pub(super) fn reason(wrong: &[&Wrong], code: Option<i64>) -> Reason {
     let texts: Vec<&str> = wrong.iter().map(|e| e.message.as_str()).collect();
-    let class = wrong.iter().find_map(|e| Class::of(&e.message, code));
-    let code = match (class, code) {
+    let mut classes: Vec<Class> = wrong.iter().filter_map(|e| Class::of(&e.message, code)).collect();
+    // What will not pass by itself is the cause that counts.
+    classes.sort_by_key(|class| class.passes());
+    let code = match (classes.first(), code) {
         (Some(class), _) => class.word().to_string(),
         (None, None | Some(0)) => "refused".to_string(),
         (None, Some(code)) => code.to_string(),
@@ -235,11 +239,13 @@ fn confirm(
     standing: Option<&Standing>,
 ) -> Outcome {
     let Some(standing) = standing else {
-        let text = format!("the answer says that it was stored as {remote}, but no document of that number is shown to us");
+        let text =
+            format!("the answer says that it was stored as {remote}, but no document of that number is shown to us");
         return Outcome::Unknown { reason: Reason::new("not shown", text) };
     };
     if standing.ids != [remote.as_str()] {
-        let text = format!("stored as {remote}, but under {NUMBER} {} stands {}", document.key, standing.ids.join(", "));
+        let text =
+            format!("stored as {remote}, but under {NUMBER} {} stands {}", document.key, standing.ids.join(", "));
         return Outcome::Conflict { reason: Reason::new("doubled", text), remote: Some(remote) };
     }
     let have = standing.lines.len();

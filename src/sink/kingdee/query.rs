@@ -65,8 +65,7 @@ impl KingdeeSink {
                 return Err(Error::protocol("the query for our numbers does not come to an end")
                     .hint("does the server heed StartRow and Limit of ExecuteBillQuery?"));
             }
-            let told =
-                self.session.call(Service::Query, &self.form.query_body(&filter_all, page * ROWS, ROWS)).await?;
+            let told = self.session.call(Service::Query, &self.form.query_body(&filter_all, page * ROWS, ROWS)).await?;
             let Said::Rows(rows) = &told.said else { return Err(self.session.failed(&told.said)) };
             rows.iter().try_for_each(|row| self.form.take_row(row, &mut there))?;
             let full = rows.len() >= ROWS;
@@ -256,7 +255,9 @@ fn agrees(value: &Value, cell: &Cell) -> Option<bool> {
     let there = cell.text().trim();
     Some(match value {
         Value::Null | Value::List(_) | Value::Object(_) => return None,
-        Value::Bool(value) => there.eq_ignore_ascii_case(if *value { "true" } else { "false" }) || there == if *value { "1" } else { "0" },
+        Value::Bool(value) => {
+            there.eq_ignore_ascii_case(if *value { "true" } else { "false" }) || there == if *value { "1" } else { "0" }
+        }
         Value::Int(value) => number(there) == Some(Decimal { unscaled: i128::from(*value), scale: 0 }),
         Value::Decimal(value) => number(there) == Some(value.trimmed()),
         Value::Text(text) => {

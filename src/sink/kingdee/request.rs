@@ -211,7 +211,8 @@ fn pretty(value: &Value, depth: usize, out: &mut String) {
         Value::List(items) => items.iter().map(|item| (None, item)).collect(),
         _ => Vec::new(),
     };
-    let deep = members.iter().any(|(_, v)| matches!(v, Value::Object(_)) || matches!(v, Value::List(l) if !l.is_empty()));
+    let deep =
+        members.iter().any(|(_, v)| matches!(v, Value::Object(_)) || matches!(v, Value::List(l) if !l.is_empty()));
     if members.is_empty() || (!deep && flat.chars().count() <= SHORT) {
         return out.push_str(&flat);
     }
@@ -248,7 +249,9 @@ mod tests {
     #[test]
     fn the_bytes_sent_keep_order_digits_and_options() {
         let mut settings = settings();
-        settings.options.push(("NeedReturnFields".into(), OptionValue::List(vec![OptionValue::Text("fbillno".into())])));
+        settings
+            .options
+            .push(("NeedReturnFields".into(), OptionValue::List(vec![OptionValue::Text("fbillno".into())])));
         let form = Form::new(&settings);
         assert!(form.audited);
         let body = form.save_body(&[&model(&document("XT1", 1)), &model(&document("X'T\"2", 2))]);
@@ -296,6 +299,9 @@ mod tests {
         let bare: String = json.chars().filter(|c| !c.is_whitespace()).collect();
         let sent: String = form.save_body(&[&model(&document("XT1", 1))]);
         assert_eq!(bare, sent);
-        assert!(json.contains("\n        \"FBillTypeID\": {\"FNUMBER\":\"XSTHD01_SYS\"},\n        \"FBillNo\": \"XT1\","), "{json}");
+        assert!(
+            json.contains("\n        \"FBillTypeID\": {\"FNUMBER\":\"XSTHD01_SYS\"},\n        \"FBillNo\": \"XT1\","),
+            "{json}"
+        );
     }
 }

@@ -225,7 +225,9 @@ pub(super) fn can_have_arrived(error: &Error) -> bool {
 
 fn told_of(doubt: Doubt) -> Reason {
     match doubt {
-        Doubt::Stored { remote, .. } => Reason::new("unconfirmed", format!("the answer says that it was stored as {remote}")),
+        Doubt::Stored { remote, .. } => {
+            Reason::new("unconfirmed", format!("the answer says that it was stored as {remote}"))
+        }
         Doubt::Unnamed(reason)
         | Doubt::Duplicate(reason)
         | Doubt::Passing(reason)
