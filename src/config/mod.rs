@@ -5,6 +5,9 @@
 
 pub mod duration;
 pub mod folder;
+mod kingdee;
+#[cfg(test)]
+mod kingdee_tests;
 pub mod model;
 mod params;
 pub mod pipeline;

@@ -3,11 +3,13 @@
 //! Takes the section, gives a [`Sink`] with defaults filled in, and notes what is wrong. Whether the placeholders of a statement
 //! are filled by the mapping is judged where both are known, not here.
 
+use crate::config::kingdee;
 use crate::config::model::{InsertIds, Sink, SinkConnector, Statements};
 use crate::config::reader::Section;
 use crate::config::secret::Setting;
 use crate::config::settings::{self, Content};
-use std::path::Path;
+use crate::config::source::is_identifier;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Clone, Copy)]
@@ -15,9 +17,11 @@ enum Kind {
     MySql,
     Sqlite,
     File,
+    Kingdee,
 }
 
-const CONNECTORS: &[(&str, Kind)] = &[("mysql", Kind::MySql), ("sqlite", Kind::Sqlite), ("file", Kind::File)];
+const CONNECTORS: &[(&str, Kind)] =
+    &[("mysql", Kind::MySql), ("sqlite", Kind::Sqlite), ("file", Kind::File), ("kingdee", Kind::Kingdee)];
 const INSERT_IDS: &[(&str, InsertIds)] = &[
     ("auto", InsertIds::Auto),
     ("returning", InsertIds::Returning),
@@ -28,12 +32,17 @@ const INSERT_IDS: &[(&str, InsertIds)] = &[
 /// Reads `[sink]`; `root` holds `sql/`.
 pub fn read(section: Section<'_>, root: &Path) -> Sink {
     let kind = section.choice("connector", CONNECTORS);
-    section.require("connector", "connector = \"mysql\", \"sqlite\" or \"file\"");
+    section.require("connector", "connector = \"kingdee\", \"mysql\", \"sqlite\" or \"file\"");
+    // The ERP takes documents one by one within a call and is slow at it; its people advise 20.
+    let (most, batch_docs) = if matches!(kind, Some(Kind::Kingdee)) { (500, 20) } else { (10_000, 500) };
+    let connector = connector(&section, kind);
+    let contract =
+        settings::file(&section, "contract", &root.join("sql"), "sql").or_else(|| own_contract(&connector, root));
     let sink = Sink {
-        connector: connector(&section, kind),
+        connector,
         target_id: section.word("target_id").map(toml::Spanned::into_inner),
         key_field: section.word("key_field").map(toml::Spanned::into_inner),
-        batch_docs: size(section.integer("batch_docs", 1..=10_000, 500)),
+        batch_docs: size(section.integer("batch_docs", 1..=most, batch_docs)),
         in_flight: size(section.integer("in_flight", 1..=64, 2)),
         in_doubt_wait: section.duration(
             "in_doubt_wait",
@@ -41,11 +50,18 @@ pub fn read(section: Section<'_>, root: &Path) -> Sink {
             Duration::from_secs(180),
             "",
         ),
-        contract: settings::file(&section, "contract", &root.join("sql"), "sql"),
+        contract,
         allow_empty: section.words("allow_empty").into_iter().map(toml::Spanned::into_inner).collect(),
     };
     section.finish(super::pipeline::home);
     sink
+}
+
+/// The form's contract is `sql/target/<form>.sql`, where that file is there.
+fn own_contract(connector: &SinkConnector, root: &Path) -> Option<PathBuf> {
+    let SinkConnector::Kingdee(kingdee) = connector else { return None };
+    let file = Path::new("target").join(format!("{}.sql", kingdee.form));
+    (is_identifier(&kingdee.form) && root.join("sql").join(&file).is_file()).then_some(file)
 }
 
 fn connector(section: &Section<'_>, kind: Option<Kind>) -> SinkConnector {
@@ -58,6 +74,7 @@ fn connector(section: &Section<'_>, kind: Option<Kind>) -> SinkConnector {
         Some(Kind::Sqlite) => {
             SinkConnector::Sqlite { path: path("path = \"${DUKOU_SQLITE_PATH}\""), statements: statements(section) }
         }
+        Some(Kind::Kingdee) => SinkConnector::Kingdee(kingdee::read(section)),
         Some(Kind::File) => SinkConnector::File { path: path("path = \"${DUKOU_FILE_PATH}\"") },
         None => {
             // Unknown: whatever a connector may take is let pass, so that one wrong word is one fault.
@@ -65,6 +82,9 @@ fn connector(section: &Section<'_>, kind: Option<Kind>) -> SinkConnector {
             let path = settings::optional(section, "path", Content::Plain);
             if section.has("main_sql") {
                 statements(section);
+            }
+            if section.has("form") {
+                let _ = kingdee::read(section);
             }
             SinkConnector::File { path: path.unwrap_or_else(|| Setting::new("sink.path", "")) }
         }

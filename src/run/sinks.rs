@@ -6,8 +6,11 @@ use crate::base::record::Reason;
 use crate::base::{Error, Fault, Result};
 use crate::config::model::{Pipeline, SinkConnector, Statements};
 use crate::config::places::Written;
+use crate::net::client::HttpClient;
+use crate::net::{ClientOptions, End};
 use crate::run::plan::Plan;
 use crate::sink::file::FileSink;
+use crate::sink::kingdee::{KingdeeOptions, KingdeeSink};
 use crate::sink::mysql::{MySqlOptions, MySqlSink};
 use crate::sink::sqlite::SqliteSink;
 use crate::sink::statement::{self, Shape, ShapeField};
@@ -32,7 +35,15 @@ pub fn open(plan: &Plan) -> Result<Arc<dyn Sink>> {
         SinkConnector::File { path } => {
             Arc::new(FileSink::open(Path::new(path.resolve(&plan.env)?.expose()), target_id)?)
         }
-        SinkConnector::Kingdee(_) => return Err(Error::bug("the Kingdee sink is not built in yet")),
+        SinkConnector::Kingdee(kingdee) => {
+            let transport = HttpClient::new(ClientOptions {
+                request_timeout: kingdee.request_timeout,
+                max_answer_bytes: kingdee.max_answer_bytes,
+                end: End::Sink,
+            })?;
+            let options = KingdeeOptions { target_id, ..KingdeeOptions::default() };
+            Arc::new(KingdeeSink::new(kingdee, &plan.env, Arc::new(transport), options)?)
+        }
     })
 }
 

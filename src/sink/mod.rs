@@ -4,6 +4,7 @@
 
 pub mod driver;
 pub mod file;
+pub mod kingdee;
 pub mod mysql;
 pub mod split;
 pub mod sqlite;
