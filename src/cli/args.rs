@@ -50,12 +50,12 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the whole way on made-up trades: start the sandbox, fetch, map, deliver
+    /// Show both flows on made-up records: start the sandbox, fetch, map, deliver
     #[command(
         after_help = "Example: dukou demo\nThe same again delivers nothing twice. No vendor variable of the shell is used."
     )]
     Demo(Demo),
-    /// Play the vendor: answer as Jackyun does, on this machine only
+    /// Play 吉客云, 聚水潭 and 金蝶: answer as they do, on this machine only
     #[command(after_help = "Example: dukou sandbox --trades 2000 --fault http-502@every:20\nStop it with Ctrl-C.")]
     Sandbox(Sandbox),
     /// Say what is wrong with pipelines, mappings and statements; nothing is fetched or sent
@@ -108,6 +108,9 @@ pub struct Demo {
     /// How many trades to make up
     #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub trades: u32,
+    /// How many returns to make up
+    #[arg(long, value_name = "N", default_value_t = 2_100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub returns: u32,
 }
 
 #[derive(Debug, Options)]
@@ -118,10 +121,16 @@ pub struct Sandbox {
     /// How many trades there are
     #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub trades: u32,
+    /// How many returns there are
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub returns: u32,
+    /// File that keeps the ERP's documents beyond this process
+    #[arg(long, value_name = "FILE")]
+    pub keep: Option<PathBuf>,
     /// Over how many days they are spread
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_660))]
     pub days: u32,
-    /// The same seed gives the same trades
+    /// The same seed gives the same records
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Calls a second before it throttles, as the vendor does
@@ -133,10 +142,10 @@ pub struct Sandbox {
     /// Render all pages for this pipeline's request beforehand, to measure speed
     #[arg(long, value_name = "PIPELINE")]
     pub fast: Option<String>,
-    /// No bad trades among them
+    /// No bad records among them
     #[arg(long)]
     pub clean: bool,
-    /// Misbehave: NAME@WHEN, as throttle@5 or http-502@every:20 (may be given several times)
+    /// Misbehave: [VENDOR:]NAME@WHEN, as throttle@5 or kingdee:lost-reply@every:3 (may be given several times)
     #[arg(long = "fault", value_name = "SPEC")]
     pub faults: Vec<String>,
 }

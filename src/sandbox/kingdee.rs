@@ -1,7 +1,7 @@
 //! The simulated Kingdee ERP (金蝶云星空): documents of SAL_RETURNSTOCK, kept, judged and answered as its WebAPI does.
 //!
 //! Takes calls in every shape known clients send, gives answers in the recorded shapes; keeps documents, base data and
-//! sessions in memory. What no source tells is decided by a switch of [`KingdeeConfig`], or by a text marked as ours.
+//! sessions in memory, and documents in a file too where one is named (`keep`). What no source tells is decided by a switch of [`KingdeeConfig`], or by a text marked as ours.
 //!
 //! `wire` reads bodies, `session` and `sign` let callers in, `form`, `base` and `check` judge a model, `save` and
 //! `status` change the `store`, `filter`, `query` and `view` look at it, `answer` has the shapes, `trouble` the faults of
@@ -17,6 +17,7 @@ mod filter;
 #[cfg(test)]
 mod filter_tests;
 mod form;
+mod keep;
 mod query;
 mod save;
 #[cfg(test)]
@@ -30,6 +31,8 @@ mod value;
 mod view;
 mod wire;
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -90,6 +93,8 @@ pub struct KingdeeConfig {
     pub closed_until: Option<NaiveDate>,
     /// What each document of a save takes: the answer comes so much later.
     pub document_time: Duration,
+    /// The file that keeps the documents beyond this process; none: they go with it.
+    pub keep: Option<PathBuf>,
 }
 
 impl Default for KingdeeConfig {
@@ -116,6 +121,7 @@ impl Default for KingdeeConfig {
             max_rows: 10_000,
             closed_until: None,
             document_time: Duration::ZERO,
+            keep: None,
         }
     }
 }
@@ -128,9 +134,18 @@ pub struct Erp {
 }
 
 impl Erp {
-    pub fn new(config: KingdeeConfig) -> Self {
-        let state = Mutex::new(State::new(config.closed_until));
-        Erp { config, state }
+    /// Fails when the documents of an earlier process cannot be read.
+    pub fn new(config: KingdeeConfig) -> io::Result<Self> {
+        let mut state = State::new(config.closed_until);
+        if let Some(path) = &config.keep {
+            state.keep_in(path)?;
+        }
+        Ok(Erp { config, state: Mutex::new(state) })
+    }
+
+    /// What kept documents from being written down, if anything did.
+    pub fn take_failure(&self) -> Option<io::Error> {
+        self.state().take_failure()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

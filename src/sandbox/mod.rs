@@ -188,8 +188,11 @@ fn set_scene(erp: &Erp, config: &KingdeeConfig, truth: &JushuitanTruth) {
     }
     let other = [("FDate", "2020-01-01"), ("FRetcustId", "CUST030"), ("FHeadNote", "手工录入")];
     let line = [("FMaterialId", "SKU00399"), ("FRealQty", "99"), ("FStockId", "CK004")];
-    for io_id in &truth.conflicts {
-        erp.seed_foreign(&format!("XT{io_id}"), &other, &[&line]);
+    for number in truth.conflicts.iter().map(|io_id| format!("XT{io_id}")) {
+        // An ERP that was kept has them already.
+        if erp.document(&number).is_none() {
+            erp.seed_foreign(&number, &other, &[&line]);
+        }
     }
 }
 
@@ -218,7 +221,7 @@ impl Sandbox {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (faults, clock_offset) = (config.faults.clone(), config.clock_offset);
-        let erp = Arc::new(Erp::new(config.kingdee.clone()));
+        let erp = Arc::new(Erp::new(config.kingdee.clone())?);
         let played = Arc::clone(&erp);
         let make = move || {
             let jushuitan = Jushuitan::new(&config);
@@ -323,13 +326,14 @@ impl Sandbox {
         self.jackyun.fast_summary()
     }
 
-    /// Takes no more requests, finishes those in flight (for 5 seconds at most), and frees the port.
+    /// Takes no more requests, finishes those in flight (for 5 seconds at most), and frees the port. An error says that
+    /// it ended badly, or that documents of the ERP could not be kept.
     pub async fn stop(self) -> io::Result<()> {
         self.stop.send_replace(true);
-        match tokio::time::timeout(STOP_WITHIN, self.task).await {
-            Ok(joined) => joined.map_err(io::Error::other)?,
-            // The listener is closed by then; a client that does not read its answer is not waited for.
-            Err(_) => Ok(()),
+        // The listener is closed when the time is out; a client that does not read its answer is not waited for.
+        if let Ok(joined) = tokio::time::timeout(STOP_WITHIN, self.task).await {
+            joined.map_err(io::Error::other)??;
         }
+        self.erp.take_failure().map_or(Ok(()), Err)
     }
 }

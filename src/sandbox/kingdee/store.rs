@@ -3,10 +3,13 @@
 //! Gives and takes documents by id and number. Never judges a document.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
+use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
 use super::base::{BaseData, Given};
+use super::keep::Keeper;
 use super::session::Sessions;
 use super::value::{Json, decimal};
 
@@ -21,6 +24,13 @@ pub enum Status {
 }
 
 impl Status {
+    pub const ALL: [Status; 5] = [Status::Draft, Status::Created, Status::InAudit, Status::Audited, Status::AuditAgain];
+
+    /// By its letter.
+    pub fn of(letter: &str) -> Option<Status> {
+        Status::ALL.into_iter().find(|status| status.letter() == letter)
+    }
+
     /// As the ERP writes it.
     pub fn letter(self) -> &'static str {
         match self {
@@ -120,6 +130,8 @@ pub struct State {
     pub base: BaseData,
     pub sessions: Sessions,
     documents: BTreeMap<u64, Document>,
+    /// Writes down what changes, if it is to outlive this process.
+    keeper: Option<Keeper>,
     /// Ids by number. More than one only if a foreign document was put under a number twice.
     numbers: HashMap<String, Vec<u64>>,
     next_fid: u64,
@@ -150,6 +162,7 @@ impl State {
             base: BaseData::of_world(),
             sessions: Sessions::default(),
             documents: BTreeMap::new(),
+            keeper: None,
             numbers: HashMap::new(),
             next_fid: 100_001,
             next_entry: 200_001,
@@ -165,6 +178,24 @@ impl State {
             next_task: 1,
             tally: Tally::default(),
         }
+    }
+
+    /// Takes up what an earlier process kept, and keeps from now on what changes.
+    pub fn keep_in(&mut self, path: &Path) -> io::Result<()> {
+        let (keeper, documents) = Keeper::open(path)?;
+        for document in documents {
+            self.next_fid = self.next_fid.max(document.fid + 1);
+            self.next_entry = document.lines.iter().map(|line| line.entry_id + 1).fold(self.next_entry, u64::max);
+            self.numbers.entry(document.number.clone()).or_default().push(document.fid);
+            self.documents.insert(document.fid, document);
+        }
+        self.keeper = Some(keeper);
+        Ok(())
+    }
+
+    /// What kept documents from being written down, if anything did.
+    pub fn take_failure(&mut self) -> Option<io::Error> {
+        self.keeper.as_mut().and_then(Keeper::take_failure)
     }
 
     /// All documents, by id.
@@ -207,19 +238,32 @@ impl State {
         let fid = self.next_fid;
         self.next_fid += 1;
         document.fid = fid;
-        self.numbers.entry(document.number.clone()).or_default().push(fid);
-        self.documents.insert(fid, document);
+        self.put(document);
         fid
     }
 
     /// Puts a document in the place of the one with its id, which may have had another number.
     pub fn replace(&mut self, document: Document) {
-        self.remove(document.fid);
+        self.take(document.fid);
+        self.put(document);
+    }
+
+    fn put(&mut self, document: Document) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.keep(&document);
+        }
         self.numbers.entry(document.number.clone()).or_default().push(document.fid);
         self.documents.insert(document.fid, document);
     }
 
     pub fn remove(&mut self, fid: u64) {
+        self.take(fid);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.forget(fid);
+        }
+    }
+
+    fn take(&mut self, fid: u64) {
         let Some(gone) = self.documents.remove(&fid) else { return };
         if let Some(fids) = self.numbers.get_mut(&gone.number) {
             fids.retain(|other| *other != fid);
@@ -233,6 +277,9 @@ impl State {
         if let Some(document) = self.documents.get_mut(&fid) {
             document.status = status;
             document.modified = local(now);
+            if let Some(keeper) = &mut self.keeper {
+                keeper.keep(document);
+            }
         }
     }
 
