@@ -83,7 +83,7 @@ impl Class {
     pub fn of(text: &str, code: Option<i64>) -> Option<Self> {
         let lower = text.to_lowercase();
         let known = BOOK.iter().find(|(_, parts)| parts.iter().any(|part| lower.contains(&part.to_lowercase())));
-        known.map(|(class, _)| *class).or(match code? {
+        known.map(|(class, _)| *class).or_else(|| match code? {
             1 => Some(Session),
             2 | 7 | 15 => Some(Rights),
             3 | 5 | 8 => Some(Configuration),

@@ -18,6 +18,9 @@ use crate::base::record::{Outcome, Reason};
 use crate::base::{Error, Kind, Result};
 use crate::sink::{Exchange, Receipt, Unfinished};
 
+/// Documents of one Submit or Audit, as the vendor's people advise.
+const TOGETHER: usize = 20;
+
 /// A document on its way.
 struct Course<'a> {
     unfinished: &'a Unfinished,
@@ -59,36 +62,43 @@ pub(super) async fn finish(sink: &KingdeeSink, behind: &[Unfinished]) -> Result<
 /// Calls `service` for all that stand in one of `from`; who is not named as done is called for alone, to hear its reason.
 async fn step(sink: &KingdeeSink, courses: &mut [Course<'_>], service: Service, from: &[&str]) {
     let due: Vec<usize> = (0..courses.len()).filter(|i| courses[*i].is_due(from)).collect();
-    let mut alone = Vec::new();
-    if let [only] = due.as_slice() {
-        alone.push(*only);
-    } else if !due.is_empty() {
-        let ids: Vec<&str> = due.iter().map(|i| courses[*i].unfinished.remote.as_str()).collect();
-        let told = sink.session.call(service, &sink.form.operate_body(&ids)).await;
-        for i in due {
-            match &told {
-                Ok(told) if is_named(told, courses[i].unfinished) => courses[i].go(sink, service, Ok(told)),
-                // A refusal of several does not say whose it is.
-                Ok(_) => alone.push(i),
-                Err(error) => courses[i].go(sink, service, Err(error)),
-            }
+    for group in due.chunks(TOGETHER) {
+        for i in together(sink, courses, service, group).await {
+            alone(sink, &mut courses[i], service).await;
         }
     }
-    for i in alone {
-        let mut waited = false;
-        loop {
-            let body = sink.form.operate_body(&[&courses[i].unfinished.remote]);
-            let told = sink.session.call(service, &body).await;
-            let locked =
-                matches!(&told, Ok(Told { said: Said::Status(s), .. }) if s.class().is_some_and(Class::passes));
-            courses[i].go(sink, service, told.as_ref());
-            if !locked || waited {
-                break;
-            }
-            waited = true;
-            courses[i].refusal = None;
-            tokio::time::sleep(sink.lock_wait).await;
+}
+
+/// One call for a group; gives those that it does not name as done.
+async fn together(sink: &KingdeeSink, courses: &mut [Course<'_>], service: Service, group: &[usize]) -> Vec<usize> {
+    if group.len() == 1 {
+        return group.to_vec();
+    }
+    let ids: Vec<&str> = group.iter().map(|i| courses[*i].unfinished.remote.as_str()).collect();
+    let told = sink.session.call(service, &sink.form.operate_body(&ids)).await;
+    let mut open = Vec::new();
+    for i in group {
+        let course = &mut courses[*i];
+        match &told {
+            Ok(told) if is_named(told, course.unfinished) => course.go(sink, service, Ok(told)),
+            // A refusal of several does not say whose it is.
+            Ok(_) => open.push(*i),
+            Err(error) => course.go(sink, service, Err(error)),
         }
+    }
+    open
+}
+
+/// One call for one document; a lock of somebody else is waited for once.
+async fn alone(sink: &KingdeeSink, course: &mut Course<'_>, service: Service) {
+    let body = sink.form.operate_body(&[&course.unfinished.remote]);
+    let told = sink.session.call(service, &body).await;
+    let locked = matches!(&told, Ok(Told { said: Said::Status(s), .. }) if s.class().is_some_and(Class::passes));
+    course.go(sink, service, told.as_ref());
+    if locked {
+        tokio::time::sleep(sink.lock_wait).await;
+        course.refusal = None;
+        course.go(sink, service, sink.session.call(service, &body).await.as_ref());
     }
 }
 

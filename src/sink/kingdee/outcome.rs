@@ -12,6 +12,7 @@ use super::query::{Question, Standing, member};
 use super::request::{Form, NUMBER, STATUS};
 use crate::base::lifecycle::State;
 use crate::base::record::{Document, Outcome, Reason};
+use crate::base::value::Value;
 use crate::base::{Error, Result};
 use crate::sink::{Found, Proof};
 use serde_json::Value as Json;
@@ -266,9 +267,12 @@ fn confirm(
 
 /// Does the body carry the key under which it is asked for? Otherwise nobody would find it again.
 pub(super) fn key_fault(document: &Document) -> Option<Reason> {
-    let number = member(&document.body, NUMBER).map(|value| value.to_json(true));
-    (number.as_deref() != Some(super::request::quoted(document.key.as_str()).as_str())).then(|| {
-        let have = number.unwrap_or_else(|| "nothing".to_string());
+    let have = match member(&document.body, NUMBER) {
+        Some(Value::Text(text)) => text.to_string(),
+        Some(other) => other.to_json(true),
+        None => "nothing".to_string(),
+    };
+    (have != document.key.as_str()).then(|| {
         Reason::new("key", format!("_key is {}, but the document's {NUMBER} is {have}", document.key)).on_field(NUMBER)
     })
 }

@@ -14,7 +14,7 @@ use crate::base::record::{DocKey, Document, Reason};
 use crate::base::value::{Decimal, Object, Value};
 use crate::base::{Error, Result};
 use crate::sink::{Exchange, Found, Proof};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Numbers asked for at once.
 const KEYS: usize = 100;
@@ -34,7 +34,7 @@ pub(super) struct Standing {
     /// Header fields, in the order of [`Form::verify`].
     pub cells: Vec<Cell>,
     /// Ids of its lines; empty where no entry is counted.
-    pub lines: Vec<String>,
+    pub lines: HashSet<String>,
     /// Rows as they came, cut to what is kept.
     pub rows: String,
 }
@@ -106,7 +106,7 @@ impl Form {
             number: row[1].text().to_string(),
             status: row[2].text().to_string(),
             cells: row[3..3 + compared].to_vec(),
-            lines: Vec::new(),
+            lines: HashSet::new(),
             rows: String::new(),
         });
         let id = row[0].text();
@@ -115,9 +115,8 @@ impl Form {
         }
         if let Some(line) = row.get(3 + compared).map(Cell::text)
             && !matches!(line, "" | "0")
-            && !standing.lines.iter().any(|have| have == line)
         {
-            standing.lines.push(line.to_string());
+            standing.lines.insert(line.to_string());
         }
         if cut(&standing.rows).len() == standing.rows.len() {
             let cells: Vec<String> = row.iter().map(as_json).collect();

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod embedded;
+mod kingdee;
 mod mysql;
 mod proxy;
 

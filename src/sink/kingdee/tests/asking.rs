@@ -76,7 +76,8 @@ async fn many_numbers_are_asked_in_parts_and_many_lines_in_pages() {
         query(&names[100..]).says("[]"),
     ];
     let (sink, script) = sink_of(&settings(), steps);
-    let documents: Vec<Document> = names.iter().map(|key| document(key, 2_500)).collect();
+    let documents: Vec<Document> =
+        names.iter().map(|key| document(key, if *key == "T042" { 2_500 } else { 1 })).collect();
     let asked: Vec<Asked<'_>> =
         documents.iter().map(|d| Asked { key: &d.key, document: Some(d), remote: None }).collect();
     let found = sink.find(&asked).await.expect("answers");
