@@ -12,7 +12,10 @@ use std::time::Duration;
 #[derive(Debug)]
 pub enum Verdict {
     /// The vendor is busy: ask again, as often as the retry policy allows.
-    Busy { wait: Duration, why: String },
+    Busy {
+        wait: Duration,
+        why: String,
+    },
     /// It may have been a hiccup: ask again a few times, then end with this error.
     Doubtful(Error),
     Refused(Error),
@@ -60,10 +63,9 @@ pub fn of_transport(reply: &Reply, peer: &Peer<'_>) -> Option<Verdict> {
     let first = reply.body.iter().find(|b| !b.is_ascii_whitespace());
     if first == Some(&b'<') || (reply.content_type.contains("html") && first != Some(&b'{')) {
         let error = Error::protocol(format!("a web page came instead of an answer{}", text()));
-        return Some(Verdict::Doubtful(error.hint(format!(
-            "a proxy or a login page stands between, or {} names another service",
-            peer.url_place
-        ))));
+        return Some(Verdict::Doubtful(
+            error.hint(format!("a proxy or a login page stands between, or {} names another service", peer.url_place)),
+        ));
     }
     None
 }

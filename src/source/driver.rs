@@ -82,7 +82,8 @@ pub async fn drive(
     on_event: &(dyn Fn(Event) + Send + Sync),
 ) -> Result<Pulled> {
     let mut hasher = Xxh3::new();
-    let mut pulled = Pulled { pages: 0, records: 0, announced_total: None, unsettled: None, digest: 0, vendor_clock: None };
+    let mut pulled =
+        Pulled { pages: 0, records: 0, announced_total: None, unsettled: None, digest: 0, vendor_clock: None };
     let way = Way { transport, budget, retry, clock, on_event };
     loop {
         let page = tokio::select! {

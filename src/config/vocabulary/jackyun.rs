@@ -5,7 +5,7 @@
 
 use super::{ParamKind, Range, Vocabulary};
 
-pub const JACKYUN: Vocabulary = Vocabulary {
+pub static JACKYUN: Vocabulary = Vocabulary {
     name: "jackyun",
     method: "oms.trade.fullinfoget",
     table: "trade",
@@ -17,6 +17,7 @@ pub const JACKYUN: Vocabulary = Vocabulary {
     // The documentation of 2026 says 200 (1000 in pages of 2023; the safe side is taken).
     max_page_size: 200,
     max_list: usize::MAX,
+    pages_from_zero: true,
     calls_per_second: 1.0,
     calls_per_minute: None,
     axes: &[("created", "created"), ("consign", "consign")],
@@ -26,7 +27,7 @@ pub const JACKYUN: Vocabulary = Vocabulary {
     ranges: RANGES,
     choices: &[],
     aliases: ALIASES,
-    refused: &[("scrollId", "write scrollId = \"\", or take it out: it is carried from page to page")],
+    refused: &[("scrollId", "", "write scrollId = \"\", or take it out: it is carried from page to page")],
     needs_fields: true,
     record_word: "trade",
     record: TRADE,

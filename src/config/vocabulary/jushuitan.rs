@@ -4,7 +4,7 @@
 
 use super::{ParamKind, Range, Vocabulary};
 
-pub const JUSHUITAN: Vocabulary = Vocabulary {
+pub static JUSHUITAN: Vocabulary = Vocabulary {
     name: "jushuitan",
     method: "other.inout.query",
     table: "inout",
@@ -15,6 +15,7 @@ pub const JUSHUITAN: Vocabulary = Vocabulary {
     max_page_size: 50,
     // so_ids and io_ids alike.
     max_list: 50,
+    pages_from_zero: false,
     calls_per_second: 5.0,
     calls_per_minute: Some(100),
     axes: &[("io_date", "io_date")],
@@ -29,13 +30,13 @@ pub const JUSHUITAN: Vocabulary = Vocabulary {
     ],
     aliases: &[],
     refused: &[
-        ("date_type", "take it out: a run asks by modified, a history on axis = \"io_date\" by io_date"),
-        ("start_ts", "take it out: it excludes every other filter, and dukou asks by closed windows"),
+        ("date_type", "0", "take it out: a run asks by modified, a history on axis = \"io_date\" by io_date"),
+        ("start_ts", "", "take it out: it excludes every other filter, and dukou asks by closed windows"),
     ],
     needs_fields: false,
     record_word: "record",
     record: RECORD,
-    asked: "",
+    asked: "drop_co_name",
     parts: &[("items", ITEMS), ("batchs", BATCHS), ("sns", SNS)],
     numbered: &[],
 };
@@ -73,8 +74,7 @@ mod tests {
     use super::super::{JUSHUITAN, ParamKind};
     use serde_json::Value;
 
-    const DECLARED: &str =
-        include_str!("../../../tests/fixtures/vendor/jst-other.inout.query-declared-types.json");
+    const DECLARED: &str = include_str!("../../../tests/fixtures/vendor/jst-other.inout.query-declared-types.json");
 
     #[test]
     fn every_declared_name_is_known() {

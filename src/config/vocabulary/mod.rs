@@ -14,7 +14,7 @@ pub use jushuitan::JUSHUITAN;
 
 /// Every connector under the name the pipeline file has for it.
 pub const CONNECTORS: &[(&str, SourceConnector)] =
-    &[(JACKYUN.name, SourceConnector::Jackyun), (JUSHUITAN.name, SourceConnector::Jushuitan)];
+    &[("jackyun", SourceConnector::Jackyun), ("jushuitan", SourceConnector::Jushuitan)];
 
 /// What a request parameter takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct Vocabulary {
     pub max_page_size: u32,
     /// The vendor takes no longer list in a parameter.
     pub max_list: usize,
+    /// Is the first page number 0? Else it is 1, and only that may be written.
+    pub pages_from_zero: bool,
     /// Calls the vendor allows.
     pub calls_per_second: f64,
     pub calls_per_minute: Option<u32>,
@@ -73,8 +75,9 @@ pub struct Vocabulary {
     pub choices: &'static [(&'static str, &'static [&'static str])],
     /// Names of the order for the vendor's own (the integrator's variables of the same meaning).
     pub aliases: &'static [(&'static str, &'static str)],
-    /// Parameters of the vendor that only dukou itself fills, with the cure for a file that does.
-    pub refused: &'static [(&'static str, &'static str)],
+    /// Parameters of the vendor that only dukou itself fills: name, the one value besides "" that changes nothing, the
+    /// cure for a file that has another.
+    pub refused: &'static [(&'static str, &'static str, &'static str)],
     /// Does the vendor return only what the parameter `fields` lists?
     pub needs_fields: bool,
     /// What a record is called in messages.
