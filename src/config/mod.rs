@@ -5,6 +5,8 @@
 
 pub mod duration;
 pub mod folder;
+#[cfg(test)]
+mod jushuitan_tests;
 mod kingdee;
 #[cfg(test)]
 mod kingdee_tests;

@@ -4,10 +4,11 @@
 //! that are wrong or have no place, and unknown response fields. Never fills a template in.
 
 use crate::base::clock::parse_wall;
+use crate::base::names::suggest;
 use crate::config::model::{History, ParamValue};
 use crate::config::reader::{Section, type_name};
 use crate::config::template::{self, Filter, Variable};
-use crate::config::vocabulary::{self, JACKYUN_MAX_PAGE_SIZE, ParamKind};
+use crate::config::vocabulary::{ParamKind, Vocabulary};
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -28,11 +29,11 @@ impl Param {
 }
 
 /// Reads and checks all parameters.
-pub fn read(section: &Section<'_>, history: Option<&History>) -> Vec<(String, ParamValue)> {
+pub fn read(section: &Section<'_>, vendor: &Vocabulary, history: Option<&History>) -> Vec<(String, ParamValue)> {
     let mut params = Vec::new();
     for (key, value) in section.entries() {
         let name = *key.get_ref();
-        let kind = vocabulary::param(name).map_err(|hint| {
+        let kind = vendor.param(name).map_err(|hint| {
             section.faults().add(key.span().start, format!("the vendor has no parameter {name}"), hint);
         });
         let Some(mut read) = param_value(section, name, value) else { continue };
@@ -41,16 +42,20 @@ pub fn read(section: &Section<'_>, history: Option<&History>) -> Vec<(String, Pa
         }
         let param = Param { name: name.to_owned(), key_at: key.span().start, span: value.span(), value: read };
         if let Ok(kind) = kind {
-            check_value(section, &param, kind);
+            check_value(section, vendor, &param, kind);
         }
         params.push(param);
     }
-    check_pairs(section, &params, history);
-    if params.iter().all(|p| p.name != "fields") {
-        let hint = "write fields = \"tradeNo,gmtModified,…\": the vendor returns nothing that is not asked for";
-        section.faults().add(section.at(), "source.params.fields is missing", hint);
+    check_pairs(section, vendor, &params, history);
+    if vendor.needs_fields && params.iter().all(|p| p.name != "fields") {
+        section.faults().add(section.at(), "source.params.fields is missing", fields_hint(vendor));
     }
     params.into_iter().map(|p| (p.name, p.value)).collect()
+}
+
+fn fields_hint(vendor: &Vocabulary) -> String {
+    let (key, version) = (vendor.key, vendor.version);
+    format!("write fields = \"{key},{version},…\": the vendor returns nothing that is not asked for")
 }
 
 fn param_value(section: &Section<'_>, name: &str, value: &Spanned<DeValue<'_>>) -> Option<ParamValue> {
@@ -90,26 +95,67 @@ fn joined_fields(value: ParamValue) -> ParamValue {
     }
 }
 
-fn check_value(section: &Section<'_>, param: &Param, kind: ParamKind) {
-    if param.name == "scrollId" && param.value != ParamValue::Text(String::new()) {
-        let hint = "write scrollId = \"\", or take it out: it is carried from page to page";
-        section.faults().add(param.span.start, "source.params.scrollId is not a setting", hint);
+fn check_value(section: &Section<'_>, vendor: &Vocabulary, param: &Param, kind: ParamKind) {
+    if let Some((name, harmless, cure)) = vendor.refused.iter().find(|(name, ..)| *name == param.name) {
+        let is_harmless = match &param.value {
+            ParamValue::Text(text) => text.is_empty() || text == harmless,
+            ParamValue::Integer(number) => number.to_string() == *harmless,
+            ParamValue::Bool(_) | ParamValue::List(_) => false,
+        };
+        if !is_harmless {
+            section.faults().add(param.span.start, format!("source.params.{name} is not a setting"), *cure);
+        }
         return;
     }
-    if !check_templates(section, param, kind) {
+    if !check_templates(section, vendor, param, kind) {
         return;
     }
     match kind {
-        ParamKind::Fields => check_fields(section, param),
+        ParamKind::Fields => check_fields(section, vendor, param),
         ParamKind::Time => check_time(section, param),
+        ParamKind::StartPage if !vendor.pages_from_zero => check_whole(section, param, 1..=1),
         ParamKind::Integer | ParamKind::StartPage => check_whole(section, param, 0..=i64::MAX),
-        ParamKind::PageSize => check_whole(section, param, 1..=i64::from(JACKYUN_MAX_PAGE_SIZE)),
-        ParamKind::Text if matches!(param.value, ParamValue::Text(_) | ParamValue::Integer(_)) => {}
+        ParamKind::PageSize => check_whole(section, param, 1..=i64::from(vendor.max_page_size)),
+        ParamKind::Text if matches!(param.value, ParamValue::Text(_) | ParamValue::Integer(_)) => {
+            check_choices(section, vendor, param);
+        }
         ParamKind::Text => wrong_kind(section, param, "a text in quotes; several values are separated by commas"),
         ParamKind::List if matches!(param.value, ParamValue::Bool(_)) => {
             wrong_kind(section, param, "a list, as [1, 2]")
         }
-        ParamKind::List => {}
+        ParamKind::List => {
+            check_length(section, vendor, param);
+            check_choices(section, vendor, param);
+        }
+    }
+}
+
+/// The elements of a list as text; a single text is a list of the parts between its commas.
+fn elements(value: &ParamValue) -> Vec<String> {
+    let parts: Vec<String> = match value {
+        ParamValue::Text(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
+        ParamValue::Integer(number) => vec![number.to_string()],
+        ParamValue::Bool(_) => Vec::new(),
+        ParamValue::List(items) => items.iter().flat_map(elements).collect(),
+    };
+    parts.into_iter().filter(|part| !part.is_empty()).collect()
+}
+
+fn check_length(section: &Section<'_>, vendor: &Vocabulary, param: &Param) {
+    let length = elements(&param.value).len();
+    if length > vendor.max_list {
+        let message = format!("source.params.{} names {length} values", param.name);
+        section.faults().add(param.span.start, message, format!("the vendor takes at most {}", vendor.max_list));
+    }
+}
+
+/// A value outside a closed set would be no error at the vendor, only an empty answer.
+fn check_choices(section: &Section<'_>, vendor: &Vocabulary, param: &Param) {
+    let Some((_, known)) = vendor.choices.iter().find(|(name, _)| *name == param.name) else { return };
+    for value in elements(&param.value).iter().filter(|value| !known.contains(&value.as_str())) {
+        let at = section.faults().place_of(&param.span, value, 0);
+        let message = format!("source.params.{}: the vendor has no value {value}", param.name);
+        section.faults().add(at, message, suggest(value, known.iter().copied()));
     }
 }
 
@@ -128,7 +174,7 @@ fn wrong_kind(section: &Section<'_>, param: &Param, expected: &str) {
 }
 
 /// Notes bad templates and templates without a place; true if what is left may be judged as a value.
-fn check_templates(section: &Section<'_>, param: &Param, kind: ParamKind) -> bool {
+fn check_templates(section: &Section<'_>, vendor: &Vocabulary, param: &Param, kind: ParamKind) -> bool {
     let text = match &param.value {
         ParamValue::Text(text) => text.as_str(),
         ParamValue::List(items) => {
@@ -151,7 +197,7 @@ fn check_templates(section: &Section<'_>, param: &Param, kind: ParamKind) -> boo
     let templated = used.peek().is_some();
     for (written, expression) in used {
         let at = section.faults().place_of(&param.span, written, 0);
-        if let Some(hint) = misplaced(expression.variable, kind) {
+        if let Some(hint) = misplaced(vendor, expression.variable, kind) {
             section.faults().add(at, format!("{written} has no place in source.params.{}", param.name), hint);
         } else if kind == ParamKind::Time && expression.filter != Some(Filter::DateTime) {
             let message =
@@ -166,27 +212,29 @@ fn check_templates(section: &Section<'_>, param: &Param, kind: ParamKind) -> boo
 }
 
 /// The cure when a variable has no place in a parameter of this kind.
-fn misplaced(variable: Variable, kind: ParamKind) -> Option<&'static str> {
+fn misplaced(vendor: &Vocabulary, variable: Variable, kind: ParamKind) -> Option<String> {
     match (variable, kind) {
         (Variable::PageSize, ParamKind::PageSize) | (Variable::StartPage, ParamKind::StartPage) => None,
-        (Variable::PageSize, _) => Some("it belongs in pageSize"),
-        (Variable::StartPage, _) => Some("it belongs in pageIndex"),
+        (Variable::PageSize, _) => Some(format!("it belongs in {}", vendor.param_of(ParamKind::PageSize))),
+        (Variable::StartPage, _) => Some(format!("it belongs in {}", vendor.param_of(ParamKind::StartPage))),
         (_, ParamKind::Time) => None,
-        _ => Some("it belongs in a parameter that is a time, as startModified or endModified"),
+        _ => {
+            let times = vendor.ranges.first().map(|range| format!(", as {} or {}", range.begin, range.end));
+            Some(format!("it belongs in a parameter that is a time{}", times.unwrap_or_default()))
+        }
     }
 }
 
-fn check_fields(section: &Section<'_>, param: &Param) {
+fn check_fields(section: &Section<'_>, vendor: &Vocabulary, param: &Param) {
     let ParamValue::Text(fields) = &param.value else {
         return wrong_kind(section, param, "the names in quotes, separated by commas");
     };
     if fields.is_empty() {
-        let hint = "write fields = \"tradeNo,gmtModified,…\": the vendor returns nothing that is not asked for";
-        section.faults().add(param.span.start, "source.params.fields is empty", hint);
+        section.faults().add(param.span.start, "source.params.fields is empty", fields_hint(vendor));
     }
-    for name in fields.split(',').filter(|name| !name.is_empty() && !vocabulary::is_field(name)) {
+    for name in fields.split(',').filter(|name| !name.is_empty() && !vendor.is_field(name)) {
         let at = section.faults().place_of(&param.span, name, 0);
-        section.faults().add(at, format!("the vendor has no field {name}"), vocabulary::field_hint(name));
+        section.faults().add(at, format!("the vendor has no field {name}"), vendor.field_hint(name));
     }
 }
 
@@ -227,16 +275,16 @@ fn check_whole(section: &Section<'_>, param: &Param, range: std::ops::RangeInclu
 }
 
 /// Times come in pairs; those that a run sets itself take no fixed value; two names of one parameter agree.
-fn check_pairs(section: &Section<'_>, params: &[Param], history: Option<&History>) {
-    let axis = history.map(|h| if h.axis == "consign" { "ConsignTime" } else { "Created" });
+fn check_pairs(section: &Section<'_>, vendor: &Vocabulary, params: &[Param], history: Option<&History>) {
+    let axis = history.map(|h| h.axis.as_str());
     let note = |at: usize, message: String, hint: String| section.faults().add(at, message, hint);
-    for param in params.iter().filter(|p| vocabulary::param(&p.name) == Ok(ParamKind::Time) && !p.text().is_empty()) {
-        let (name, own) = (&param.name, vocabulary::vendor_name(&param.name));
-        let stem = own.strip_prefix("start").or_else(|| own.strip_prefix("end")).unwrap_or_default();
-        let set_by_run = stem == "Modified" || axis == Some(stem);
+    for param in params.iter().filter(|p| vendor.param(&p.name) == Ok(ParamKind::Time) && !p.text().is_empty()) {
+        let (name, own) = (&param.name, vendor.vendor_name(&param.name));
+        let range = vendor.range(own);
+        let set_by_run = range.is_some_and(|(range, _)| range.axis == "modified" || axis == Some(range.axis));
         // Another dialect's template is noted as such; it is not a fixed time as well.
         let fixed = |p: &Param| set_by_run && !p.text().contains("{{") && !p.text().contains("${");
-        let mut twins = params.iter().filter(|p| p.key_at < param.key_at && vocabulary::vendor_name(&p.name) == own);
+        let mut twins = params.iter().filter(|p| p.key_at < param.key_at && vendor.vendor_name(&p.name) == own);
         if fixed(param) {
             let hint = "take it out: the run sets it, from [source.window] start or --from and --to";
             note(param.span.start, format!("source.params.{name} cannot be fixed"), hint.to_owned());
@@ -244,10 +292,11 @@ fn check_pairs(section: &Section<'_>, params: &[Param], history: Option<&History
             let message = format!("{name} and {} are one parameter with two values", twin.name);
             note(param.span.start, message, format!("keep {own}"));
         }
-        let other = if own.starts_with("start") { format!("end{stem}") } else { format!("start{stem}") };
-        let paired = params.iter().any(|p| vocabulary::vendor_name(&p.name) == other && !p.text().is_empty());
-        if !stem.is_empty() && !paired {
-            note(param.key_at, format!("source.params.{name} without {other}"), format!("write {other} too"));
+        if let Some((_, other)) = range {
+            let paired = params.iter().any(|p| vendor.vendor_name(&p.name) == other && !p.text().is_empty());
+            if !paired {
+                note(param.key_at, format!("source.params.{name} without {other}"), format!("write {other} too"));
+            }
         }
     }
 }

@@ -16,10 +16,10 @@ const SCOPES: &[(&str, Scope)] = &[("touched", Scope::Touched), ("all", Scope::A
 
 /// Keys and the section they belong to, for a key that strayed: in TOML a line after `[source.window]` is in it.
 const HOMES: &[(&str, &[&str])] = &[
-    ("source", &["method", "table", "version", "app_key", "app_secret", "access_token", "drop"]),
+    ("source", &["method", "table", "version", "app_key", "app_secret", "access_token", "refresh_token", "drop"]),
     ("source.window", &["slice", "overlap", "settle", "page_size", "start"]),
     ("source.history", &["axis", "table_switches"]),
-    ("source.limits", &["calls_per_second", "request_timeout", "max_page_mib", "max_pages"]),
+    ("source.limits", &["calls_per_second", "calls_per_minute", "request_timeout", "max_page_mib", "max_pages"]),
     ("mapping", &["sql", "scope"]),
     (
         "sink",
@@ -41,7 +41,7 @@ const HOMES: &[(&str, &[&str])] = &[
 /// Where a key would be right: one of our sections, or the vendor's parameters.
 pub(super) fn home(key: &str) -> Option<&'static str> {
     let ours = HOMES.iter().find(|(_, keys)| keys.contains(&key)).map(|(section, _)| *section);
-    ours.or_else(|| vocabulary::param(key).is_ok().then_some("source.params"))
+    ours.or_else(|| vocabulary::is_param_somewhere(key).then_some("source.params"))
 }
 
 /// A pipeline as far as its file can be understood: what was wrong is empty in it. Only for looking on, never to be run.

@@ -4,69 +4,80 @@
 
 use crate::base::names::suggest;
 use crate::config::model::{History, Limits, Source, SourceConnector, Window};
+use crate::config::params;
 use crate::config::reader::Section;
 use crate::config::settings::{self, Content, missing_file_hint};
-use crate::config::{params, vocabulary};
+use crate::config::vocabulary::{self, Vocabulary};
 use std::path::Path;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
-const MAX_WINDOW: Duration = Duration::from_secs(vocabulary::JACKYUN_MAX_WINDOW_DAYS * 86_400);
-const CONNECTORS: &[(&str, SourceConnector)] = &[("jackyun", SourceConnector::Jackyun)];
-const AXES: &[(&str, &str)] = &[("created", "created"), ("consign", "consign")];
 
 /// Reads `[source]`; `root` holds `sql/`.
 pub fn read(section: Section<'_>, root: &Path) -> Source {
-    let connector = section.choice("connector", CONNECTORS);
-    section.require("connector", "connector = \"jackyun\"");
-    let method = method(&section);
-    let table = table(&section, &root.join("sql"));
-    let key = trade_field(&section, "key", "key = \"tradeNo\"");
-    let version = trade_field(&section, "version", "version = \"gmtModified\"");
-    let http = Content::Url(&["https://", "http://"]);
-    let history = section.section("history").map(history);
-    let params = section.section("params").map(|params| params::read(&params, history.as_ref()));
-    section.require("params", "a section [source.params] with fields = \"tradeNo,…\"");
+    let connector = section.choice("connector", vocabulary::CONNECTORS);
+    section.require("connector", "connector = \"jackyun\" or connector = \"jushuitan\"");
+    let connector = connector.unwrap_or(SourceConnector::Jackyun);
+    let vendor = vocabulary::of(connector);
+    let method = method(&section, vendor);
+    let table = table(&section, vendor, &root.join("sql"));
+    let key = record_field(&section, vendor, "key", vendor.key);
+    let version = record_field(&section, vendor, "version", vendor.version);
+    let history = section.section("history").map(|section| history(section, vendor));
+    let params = section.section("params").map(|params| params::read(&params, vendor, history.as_ref()));
+    section.require("params", &params_form(vendor));
+    let setting = |key, content| settings::required(&section, key, content, &variable_form(vendor, key));
     let source = Source {
-        connector: connector.unwrap_or(SourceConnector::Jackyun),
+        connector,
         method,
         table,
-        drop: drop_patterns(&section, &[&key, &version]),
+        drop: drop_patterns(&section, vendor, &[&key, &version]),
         key,
         version,
-        url: settings::required(&section, "url", http, "url = \"${JACKYUN_URL}\""),
-        app_key: settings::required(&section, "app_key", Content::Plain, "app_key = \"${JACKYUN_APP_KEY}\""),
-        app_secret: settings::required(
-            &section,
-            "app_secret",
-            Content::Secret,
-            "app_secret = \"${JACKYUN_APP_SECRET}\"",
-        ),
+        url: setting("url", Content::Url(&["https://", "http://"])),
+        app_key: setting("app_key", Content::Plain),
+        app_secret: setting("app_secret", Content::Secret),
         access_token: settings::optional(&section, "access_token", Content::Secret),
-        refresh_token: None,
+        refresh_token: vendor
+            .has_refresh_token
+            .then(|| settings::optional(&section, "refresh_token", Content::Secret))
+            .flatten(),
         params: params.unwrap_or_default(),
-        window: window(section.section("window")),
+        window: window(section.section("window"), vendor),
         history,
-        limits: limits(section.section("limits")),
+        limits: limits(section.section("limits"), vendor),
     };
     section.finish(super::pipeline::home);
     source
 }
 
-fn method(section: &Section<'_>) -> String {
-    let method = section.required_word("method", "method = \"oms.trade.fullinfoget\"");
+/// `app_key = "${JST_APP_KEY}"`
+fn variable_form(vendor: &Vocabulary, key: &str) -> String {
+    format!("{key} = \"${{{}_{}}}\"", vendor.variables, key.to_uppercase())
+}
+
+fn params_form(vendor: &Vocabulary) -> String {
+    if vendor.needs_fields {
+        return format!("a section [source.params] with fields = \"{},…\"", vendor.key);
+    }
+    let begin = vendor.ranges.first().map_or("", |range| range.begin);
+    format!("a section [source.params] with {begin} = \"{{{{LAST_SYNC_TIME|datetime}}}}\" and its kin")
+}
+
+fn method(section: &Section<'_>, vendor: &Vocabulary) -> String {
+    let method = section.required_word("method", &format!("method = \"{}\"", vendor.method));
     let name = method.get_ref();
-    if !name.is_empty() && name != vocabulary::JACKYUN_METHOD {
-        let hint = suggest(name, [vocabulary::JACKYUN_METHOD]);
+    if !name.is_empty() && name != vendor.method {
+        let hint = suggest(name, [vendor.method]);
         section.faults().add(method.span().start, format!("source.method: no method {name} for this connector"), hint);
     }
     method.into_inner()
 }
 
 /// The staging table; it is a name in SQL and in the path of its DDL.
-fn table(section: &Section<'_>, sql: &Path) -> String {
-    let table = section.required_word("table", "table = \"trade\"");
+fn table(section: &Section<'_>, vendor: &Vocabulary, sql: &Path) -> String {
+    let table = section.required_word("table", &format!("table = \"{}\"", vendor.table));
     let (name, at) = (table.get_ref(), table.span().start);
     if name.is_empty() {
         return String::new();
@@ -81,18 +92,18 @@ fn table(section: &Section<'_>, sql: &Path) -> String {
     table.into_inner()
 }
 
-fn trade_field(section: &Section<'_>, key: &'static str, form: &str) -> String {
-    let field = section.required_word(key, form);
+fn record_field(section: &Section<'_>, vendor: &Vocabulary, key: &'static str, usual: &str) -> String {
+    let field = section.required_word(key, &format!("{key} = \"{usual}\""));
     let name = field.get_ref();
-    if !name.is_empty() && !vocabulary::is_trade_field(name) {
+    if !name.is_empty() && !vendor.is_record_field(name) {
         let message = format!("source.{key}: a record of the vendor has no field {name}");
-        section.faults().add(field.span().start, message, vocabulary::trade_field_hint(name));
+        section.faults().add(field.span().start, message, vendor.record_field_hint(name));
     }
     field.into_inner()
 }
 
 /// A typing error here would write the personal data it was to keep out, so a name without `*` must be known.
-fn drop_patterns(section: &Section<'_>, kept: &[&String]) -> Vec<String> {
+fn drop_patterns(section: &Section<'_>, vendor: &Vocabulary, kept: &[&String]) -> Vec<String> {
     let mut patterns = Vec::new();
     for word in section.words("drop") {
         let (pattern, at) = (word.get_ref().trim(), word.span().start);
@@ -105,8 +116,8 @@ fn drop_patterns(section: &Section<'_>, kept: &[&String]) -> Vec<String> {
         } else if let Some(name) = kept.iter().find(|k| **k == pattern || (wild && k.starts_with(stem))) {
             let hint = "key and version of a record cannot be dropped";
             section.faults().add(at, format!("source.drop: \"{pattern}\" would drop {name}"), hint);
-        } else if !wild && !vocabulary::is_field(stem) {
-            let hint = vocabulary::field_hint(stem);
+        } else if !wild && !vendor.is_field(stem) {
+            let hint = vendor.field_hint(stem);
             section.faults().add(at, format!("source.drop: the vendor has no field {stem}"), hint);
         }
         patterns.push(pattern.to_owned());
@@ -114,20 +125,20 @@ fn drop_patterns(section: &Section<'_>, kept: &[&String]) -> Vec<String> {
     patterns
 }
 
-fn window(section: Option<Section<'_>>) -> Window {
+fn window(section: Option<Section<'_>>, vendor: &Vocabulary) -> Window {
+    let max_window = DAY * u32::try_from(vendor.max_window_days).unwrap_or(u32::MAX);
     let default = Window {
         slice: DAY,
         overlap: Duration::from_secs(300),
         settle: Duration::from_secs(60),
-        page_size: vocabulary::JACKYUN_MAX_PAGE_SIZE,
+        page_size: vendor.max_page_size,
         start: None,
     };
     let Some(section) = section else { return default };
-    let vendor = " (the vendor refuses more)";
-    let max_page = i64::from(vocabulary::JACKYUN_MAX_PAGE_SIZE);
+    let max_page = i64::from(vendor.max_page_size);
     let window = Window {
-        slice: section.duration("slice", SECOND..=MAX_WINDOW, default.slice, vendor),
-        overlap: section.duration("overlap", Duration::ZERO..=MAX_WINDOW, default.overlap, ""),
+        slice: section.duration("slice", SECOND..=max_window, default.slice, " (the vendor refuses more)"),
+        overlap: section.duration("overlap", Duration::ZERO..=max_window, default.overlap, ""),
         settle: section.duration("settle", Duration::ZERO..=DAY, default.settle, ""),
         page_size: small(section.integer("page_size", 1..=max_page, max_page)),
         start: section.wall("start"),
@@ -136,37 +147,37 @@ fn window(section: Option<Section<'_>>) -> Window {
     window
 }
 
-fn history(section: Section<'_>) -> History {
-    section.require("axis", "axis = \"created\" or axis = \"consign\"");
-    let axis = section.choice("axis", AXES).unwrap_or("created").to_owned();
-    let mut table_switches: Vec<i64> = Vec::new();
-    match section.integers("table_switches", 0..=2) {
-        None => table_switches.push(1),
-        Some(numbers) => {
-            for number in numbers {
-                if table_switches.contains(number.get_ref()) {
-                    let message = format!("source.history.table_switches names {} twice", number.get_ref());
-                    section.faults().add(number.span().start, message, "name each once: 1 daily tables, 2 archived");
-                }
-                table_switches.push(*number.get_ref());
-            }
-            if table_switches.is_empty() {
-                section.faults().add(
-                    section.at(),
-                    "source.history.table_switches is empty",
-                    "write [1], [2] or [1, 2]",
-                );
-            }
-        }
-    }
+fn history(section: Section<'_>, vendor: &Vocabulary) -> History {
+    let forms: Vec<String> = vendor.axes.iter().map(|(word, _)| format!("axis = \"{word}\"")).collect();
+    section.require("axis", &forms.join(" or "));
+    let usual = vendor.axes.first().map_or("", |(_, axis)| *axis);
+    let axis = section.choice("axis", vendor.axes).unwrap_or(usual).to_owned();
+    let table_switches = if vendor.has_table_switches { table_switches(&section) } else { Vec::new() };
     section.finish(super::pipeline::home);
     History { axis, table_switches }
 }
 
-fn limits(section: Option<Section<'_>>) -> Limits {
+/// Jackyun's `isTableSwitch`, each once.
+fn table_switches(section: &Section<'_>) -> Vec<i64> {
+    let Some(numbers) = section.integers("table_switches", 0..=2) else { return vec![1] };
+    let mut switches: Vec<i64> = Vec::new();
+    for number in numbers {
+        if switches.contains(number.get_ref()) {
+            let message = format!("source.history.table_switches names {} twice", number.get_ref());
+            section.faults().add(number.span().start, message, "name each once: 1 daily tables, 2 archived");
+        }
+        switches.push(*number.get_ref());
+    }
+    if switches.is_empty() {
+        section.faults().add(section.at(), "source.history.table_switches is empty", "write [1], [2] or [1, 2]");
+    }
+    switches
+}
+
+fn limits(section: Option<Section<'_>>, vendor: &Vocabulary) -> Limits {
     let default = Limits {
-        calls_per_second: vocabulary::JACKYUN_CALLS_PER_SECOND,
-        calls_per_minute: None,
+        calls_per_second: vendor.calls_per_second,
+        calls_per_minute: vendor.calls_per_minute,
         request_timeout: Duration::from_secs(60),
         max_page_bytes: 64 << 20,
         max_pages: 10_000,
@@ -175,7 +186,15 @@ fn limits(section: Option<Section<'_>>) -> Limits {
     let limits = Limits {
         // Above the vendor's published rate only a sandbox or a paid agreement answers; that is the user's to know.
         calls_per_second: section.number("calls_per_second", 0.001..=10_000.0, default.calls_per_second),
-        calls_per_minute: None,
+        calls_per_minute: match section.integer(
+            "calls_per_minute",
+            1..=1_000_000,
+            default.calls_per_minute.map_or(0, i64::from),
+        ) {
+            // Neither the file nor the vendor limits a minute.
+            0 => None,
+            calls => Some(small(calls)),
+        },
         request_timeout: section.duration("request_timeout", SECOND..=SECOND * 600, default.request_timeout, ""),
         max_page_bytes: (small(section.integer("max_page_mib", 1..=1024, 64)) as usize) << 20,
         max_pages: small(section.integer("max_pages", 1..=10_000_000, 10_000)),

@@ -79,12 +79,17 @@ pub async fn check_online(plan: &Plan) -> Result<()> {
     let now = wall(Utc::now());
     let kind = AskKind::Window { from: now - chrono::Duration::seconds(1), to: now, axis: Axis::Modified };
     let mut pull = end.source.pull(&Ask { kind, set: Vec::new() })?;
-    if let Some(request) = pull.next_request(Utc::now())? {
+    while let Some(request) = pull.next_request(Utc::now())? {
+        end.budget.take().await;
         let reply = end.transport.send(&request).await.map_err(|e| e.context("source"))?;
-        if let Step::Again { why, .. } = pull.on_reply(reply).map_err(|e| e.context("source"))? {
-            return Err(
-                Error::unavailable(format!("source: {why}")).hint("the vendor is busy or failing; check again later")
-            );
+        match pull.on_reply(reply).map_err(|e| e.context("source"))? {
+            // A token was refreshed: only now the question itself is asked.
+            Step::Aside => {}
+            Step::Page(_) => break,
+            Step::Again { why, .. } => {
+                let error = Error::unavailable(format!("source: {why}"));
+                return Err(error.hint("the vendor is busy or failing; check again later"));
+            }
         }
     }
     sinks::open(plan).map_err(sinks::at_sink)?.check().await.map_err(sinks::at_sink)

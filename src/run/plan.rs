@@ -15,6 +15,7 @@ use crate::net::client::HttpClient;
 use crate::net::{ClientOptions, End, Transport};
 use crate::source::Source;
 use crate::source::jackyun::Jackyun;
+use crate::source::jushuitan::Jushuitan;
 use crate::staging::{SliceFile, TableDef};
 use crate::state::Workspace;
 use crate::state::slices::SliceRow;
@@ -111,7 +112,9 @@ impl Plan {
     pub fn source(&self) -> Result<SourceEnd> {
         let source: Box<dyn Source> = match self.pipeline.source.connector {
             SourceConnector::Jackyun => Box::new(Jackyun::new(&self.pipeline.source, &self.env)?),
-            SourceConnector::Jushuitan => return Err(Error::bug("the Jushuitan source is not built in yet")),
+            SourceConnector::Jushuitan => {
+                Box::new(Jushuitan::open(&self.pipeline.source, &self.env, &self.workspace.tokens())?)
+            }
         };
         let limits = &self.pipeline.source.limits;
         let transport = Box::new(HttpClient::new(ClientOptions {
@@ -119,7 +122,8 @@ impl Plan {
             max_answer_bytes: limits.max_page_bytes,
             end: End::Source,
         })?);
-        Ok(SourceEnd { source, transport, budget: RateBudget::new(limits.calls_per_second) })
+        let budget = RateBudget::new(limits.calls_per_second).per_minute(limits.calls_per_minute);
+        Ok(SourceEnd { source, transport, budget })
     }
 
     /// Where a sealed slice lies.

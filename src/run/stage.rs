@@ -158,17 +158,17 @@ impl Stager<'_, '_> {
             };
             match self.attempt(&ask).await? {
                 Attempt::Sealed => return Ok(None),
-                Attempt::Unstable { announced, pulled } => last = Some((announced, pulled)),
+                Attempt::Unstable { why } => last = Some(why),
                 // The vendor's clock is behind what we took it for; now we know, and the window ends earlier.
                 Attempt::TooEarly => {}
             }
         }
-        let Some((announced, pulled)) = last else {
+        let Some(why) = last else {
             return Err(Error::unavailable("the vendor's clock jumps back while it is asked")
                 .hint("compare this machine's clock with the vendor's, then run the same command again"));
         };
         let halves = slices::split(ask).ok_or_else(|| {
-            Error::unavailable(format!("{}: the vendor announced {announced} records and gave {pulled}", label(ask)))
+            Error::unavailable(format!("{}: {why}", label(ask)))
                 .hint("records move while they are paged; run the same command again at a quieter time")
         })?;
         Ok(Some(halves))
@@ -191,8 +191,8 @@ impl Stager<'_, '_> {
                 return Ok(Attempt::TooEarly);
             }
         }
-        if let Completeness::Unstable { announced, pulled } = pulled.completeness() {
-            return Ok(Attempt::Unstable { announced, pulled });
+        if let Completeness::Unstable { why } = pulled.completeness() {
+            return Ok(Attempt::Unstable { why });
         }
         let file = tokio::task::spawn_blocking(move || writer.finish()).await.map_err(crashed)??;
         self.seal(slice, &pulled, file)?;
@@ -304,7 +304,7 @@ impl Stager<'_, '_> {
 
 enum Attempt {
     Sealed,
-    Unstable { announced: u64, pulled: u64 },
+    Unstable { why: String },
     TooEarly,
 }
 

@@ -24,6 +24,8 @@ pub struct Pulled {
     pub records: u64,
     /// What the vendor said there are, if it said so.
     pub announced_total: Option<u64>,
+    /// How records were seen to move, if they were.
+    pub unsettled: Option<String>,
     /// XXH3-128 over the raw text of all records in order; where pages break does not matter.
     pub digest: u128,
     /// The vendor's clock at the last answer that told it.
@@ -31,22 +33,26 @@ pub struct Pulled {
 }
 
 /// Whether a pull may be sealed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completeness {
     /// As many records as announced.
     Whole,
     /// The vendor announced nothing to compare with.
     Unannounced,
-    /// The numbers differ: records moved while they were paged. Pull again, or split the window; never seal.
-    Unstable { announced: u64, pulled: u64 },
+    /// Records moved while they were paged. Pull again, or split the window; never seal.
+    Unstable { why: String },
 }
 
 impl Pulled {
     pub fn completeness(&self) -> Completeness {
-        match self.announced_total {
-            None => Completeness::Unannounced,
-            Some(announced) if announced == self.records => Completeness::Whole,
-            Some(announced) => Completeness::Unstable { announced, pulled: self.records },
+        match (&self.unsettled, self.announced_total) {
+            (Some(why), _) => Completeness::Unstable { why: why.clone() },
+            (None, None) => Completeness::Unannounced,
+            (None, Some(announced)) if announced == self.records => Completeness::Whole,
+            (None, Some(announced)) => {
+                let why = format!("the vendor announced {announced} records and gave {}", self.records);
+                Completeness::Unstable { why }
+            }
         }
     }
 }
@@ -62,7 +68,7 @@ pub enum Event {
     Page { records: usize, bytes: usize },
 }
 
-/// Pulls everything. `retry` bounds the attempts and the time for each page.
+/// Pulls everything. `retry` bounds the attempts and the time for each page and each question aside.
 ///
 /// Errors: those of the pull and the transport; [`Kind::Unavailable`] when the bounds of trying again are reached;
 /// [`Kind::Stopped`] when the receiver of `out` is gone.
@@ -76,7 +82,8 @@ pub async fn drive(
     on_event: &(dyn Fn(Event) + Send + Sync),
 ) -> Result<Pulled> {
     let mut hasher = Xxh3::new();
-    let mut pulled = Pulled { pages: 0, records: 0, announced_total: None, digest: 0, vendor_clock: None };
+    let mut pulled =
+        Pulled { pages: 0, records: 0, announced_total: None, unsettled: None, digest: 0, vendor_clock: None };
     let way = Way { transport, budget, retry, clock, on_event };
     loop {
         let page = tokio::select! {
@@ -94,6 +101,7 @@ pub async fn drive(
         out.send(page).await.map_err(|_| stopped())?;
     }
     pulled.announced_total = pull.announced_total();
+    pulled.unsettled = pull.unsettled();
     pulled.digest = hasher.digest128();
     Ok(pulled)
 }
@@ -114,12 +122,17 @@ struct Miss {
 
 impl Way<'_> {
     async fn next_page(&self, pull: &mut dyn Pull, clock: &mut Option<DateTime<Utc>>) -> Result<Option<Page>> {
-        let began = Instant::now();
+        let mut began = Instant::now();
         let mut attempt = 1;
         loop {
             let miss = match self.attempt(pull, attempt, clock).await? {
                 Attempt::Complete => return Ok(None),
                 Attempt::Page(page) => return Ok(Some(page)),
+                Attempt::Answered => {
+                    // Another question begins, with all its attempts.
+                    (began, attempt) = (Instant::now(), 1);
+                    continue;
+                }
                 Attempt::Missed(miss) => miss,
             };
             attempt += 1;
@@ -154,6 +167,7 @@ impl Way<'_> {
         *clock = reply.date.or(*clock);
         Ok(match pull.on_reply(reply)? {
             Step::Page(page) => Attempt::Page(page),
+            Step::Aside => Attempt::Answered,
             Step::Again { wait, why } => {
                 let error = Error::unavailable(why).hint("the vendor is busy or failing; run the same command later");
                 Attempt::Missed(Miss { wait, error })
@@ -165,6 +179,7 @@ impl Way<'_> {
 enum Attempt {
     Complete,
     Page(Page),
+    Answered,
     Missed(Miss),
 }
 

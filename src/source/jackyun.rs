@@ -15,6 +15,7 @@ use crate::base::{Error, Result};
 use crate::config::model;
 use crate::config::secret::{Env, Secret};
 use crate::net::Request;
+use crate::source::answer::Peer;
 use crate::source::{Ask, AskKind, Axis, Pull, Source};
 use chrono::{DateTime, Utc};
 use md5::{Digest as _, Md5};
@@ -143,14 +144,12 @@ impl Account {
         }
     }
 
-    /// Takes our own keys out of a text that somebody else wrote. Very short ones are no keys and would maim the text.
-    fn scrub(&self, text: &str) -> String {
+    /// Something about the other side, with our own keys kept out of its words.
+    fn heard<T>(&self, about: impl FnOnce(&Peer<'_>) -> T) -> T {
         let secrets = [Some(&self.app_secret), Some(&self.app_key), self.token.as_ref()];
-        let mut text = text.to_string();
-        for secret in secrets.into_iter().flatten().map(Secret::expose).filter(|s| s.len() >= 4) {
-            text = text.replace(secret, "…").replace(&secret.to_lowercase(), "…");
-        }
-        text
+        let secrets: Vec<&Secret> = secrets.into_iter().flatten().collect();
+        let vendor_url = "https://open.jackyun.com/open/openapi/do";
+        about(&Peer { url_place: &self.url_place, vendor_url, secrets: &secrets })
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Takes a pipeline's `[source]`, gives pages and, at the end of a pull, its seal. Never writes a file, never sleeps by itself.
 
+mod answer;
 pub mod driver;
 pub mod jackyun;
+pub mod jushuitan;
 pub mod slices;
 
 use crate::base::Result;
@@ -46,6 +48,8 @@ pub enum Step {
     Page(Page),
     /// The vendor did not answer the question (throttle, overload): send the same request again after this long at least.
     Again { wait: Duration, why: String },
+    /// No page, but what the pull needed to know (a new token, where the last page is): go on with the next request.
+    Aside,
 }
 
 /// One pull of one vendor: requests out, replies in, no I/O, time passed in.
@@ -57,6 +61,10 @@ pub trait Pull: Send {
     fn on_reply(&mut self, reply: Reply) -> Result<Step>;
     /// Records the vendor said there are in all, if it said so.
     fn announced_total(&self) -> Option<u64>;
+    /// How records were seen to move while they were paged; then the pull is not to be sealed, whatever the totals.
+    fn unsettled(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A vendor.

@@ -44,6 +44,11 @@ impl Workspace {
         self.dir.join("exchange")
     }
 
+    /// Tokens that vendors renewed, one file per application; the one place that holds secrets.
+    pub fn tokens(&self) -> PathBuf {
+        self.dir.join("tokens")
+    }
+
     /// The folder may have come with a clone, open to everybody: what is in it from now on is for this user only.
     fn close_to_others(&self) -> Result<()> {
         use std::os::unix::fs::PermissionsExt as _;

@@ -7,6 +7,7 @@ mod bad_input;
 mod bad_support;
 mod bad_target;
 mod campaign;
+mod jushuitan_source;
 mod kingdee_sdk;
 mod layers;
 mod sinks;

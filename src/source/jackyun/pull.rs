@@ -11,11 +11,12 @@
 use super::Account;
 use super::envelope::{self, Envelope, Malformed, Place, Rows};
 use super::params::{Params, Position, Question};
-use super::refusal::{self, Verdict};
+use super::refusal;
 use crate::base::clock::wall;
 use crate::base::record::Page;
 use crate::base::{Error, Result};
 use crate::net::{Reply, Request};
+use crate::source::answer::{self, Verdict};
 use crate::source::{Ask, Pull, Step};
 use chrono::{DateTime, Utc};
 use std::collections::HashSet;
@@ -232,15 +233,15 @@ impl Pull for JackyunPull {
     }
 
     fn on_reply(&mut self, reply: Reply) -> Result<Step> {
-        if let Some(verdict) = refusal::of_transport(&reply, &self.account) {
+        if let Some(verdict) = self.account.heard(|peer| answer::of_transport(&reply, peer)) {
             return self.judged(verdict);
         }
         if reply.body.trim_ascii().is_empty() {
             return self.empty(reply.received_at);
         }
-        let skew = refusal::skew(&reply);
+        let skew = answer::skew(&reply);
         let received_at = reply.received_at;
-        let text = match refusal::utf8(reply.body) {
+        let text = match answer::utf8(reply.body) {
             Ok(text) => text,
             Err(error) => return self.doubt(error),
         };

@@ -146,6 +146,7 @@ fn talk_with(jackyun: &Jackyun, script: Vec<Reply>) -> Talk {
         match pull.on_reply(script.next().expect("the pull asks for more than the script has")) {
             Ok(Step::Page(page)) => talk.pages.push(page),
             Ok(Step::Again { why, .. }) => talk.again.push(why),
+            Ok(Step::Aside) => panic!("Jackyun asks for pages only"),
             Err(error) => {
                 talk.end = Err(error);
                 break;
