@@ -47,17 +47,18 @@ impl Mapping {
         outcome.map(|()| misses)
     }
 
-    /// A field that is null because of a look-up written in it is that look-up's fault. Where none is written in it (a CTE made the
-    /// value), what the record missed is told beside.
+    /// A field that is null because of a look-up written in it is that look-up's fault. Where none is written in it, look-ups that
+    /// no column has (a CTE made the value) are told beside.
     fn explain(&self, reason: &mut Reason, missed: &Misses) {
-        let tables = self.written.lookups_in(reason.field.as_deref().unwrap_or_default());
-        let words = |(table, key): &(String, String)| format!("{table}: no row for {key}");
-        let named = missed.by_value.keys().filter(|(table, _)| tables.is_empty() || tables.contains(table.as_str()));
-        let named = named.map(words).collect::<Vec<_>>().join("; ");
+        let own = self.written.lookups_in(reason.field.as_deref().unwrap_or_default());
+        let columns = self.written.lookups_in_columns();
+        let concerns = |table: &str| if own.is_empty() { !columns.contains(table) } else { own.contains(table) };
+        let named = missed.by_value.keys().filter(|(table, _)| concerns(table));
+        let named = named.map(|(table, key)| format!("{table}: no row for {key}")).collect::<Vec<_>>().join("; ");
         if named.is_empty() {
             return;
         }
-        if tables.is_empty() {
+        if own.is_empty() {
             reason.text = format!("{NULL} (look-ups without a row: {named})");
         } else {
             *reason = Reason { code: "lookup".into(), text: named, field: reason.field.take() };

@@ -236,12 +236,7 @@ fn check_type(path: &str, given: &DataType, at: Place, written: &Written, faults
 }
 
 /// What the columns together must give.
-fn check_whole(
-    spec: &MappingSpec,
-    schema: &SchemaRef,
-    (found, written): (&Syntax, &Written),
-    faults: &mut Faults,
-) {
+fn check_whole(spec: &MappingSpec, schema: &SchemaRef, (found, written): (&Syntax, &Written), faults: &mut Faults) {
     let fields = schema.fields();
     let names = || fields.iter().map(|f| f.name().as_str());
     let has = |name: &str| names().any(|n| n == name);
@@ -266,10 +261,6 @@ fn check_whole(
     if let Some(contract) = &spec.contract {
         let sent: Vec<&Field> =
             fields.iter().map(|f| f.as_ref()).filter(|f| !HIDDEN.contains(&f.name().as_str())).collect();
-        let place = |path: &str| match path.contains('.') {
-            true => written.place_of(path),
-            false => found.place_of_item(path),
-        };
-        contract.check(&sent, &place, faults);
+        contract.check(&sent, &|path| written.place_of(path), faults);
     }
 }

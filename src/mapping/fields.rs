@@ -62,6 +62,12 @@ impl Fields {
         self.lookups.iter().filter(within).map(|call| call.name.as_str()).collect()
     }
 
+    /// Reference tables looked up in columns of the outermost SELECT: a miss in one of them concerns that column.
+    pub fn lookups_in_columns(&self) -> BTreeSet<&str> {
+        let columns = self.written.iter().filter(|w| !w.name.contains('.'));
+        columns.flat_map(|column| self.lookups_in(&column.name)).collect()
+    }
+
     fn find(&self, path: &str) -> Option<usize> {
         let exact = |wanted: &str| self.written.iter().position(|w| w.name == wanted);
         if let Some(found) = exact(path) {
@@ -142,13 +148,17 @@ FROM r";
         assert_eq!(at("lines[].stock"), Place { line: 6, column: 5 });
         assert_eq!(at("lines[2].stock.FNumber"), Place { line: 6, column: 13 });
         assert_eq!(at("lines.stock.nix"), at("lines.stock"), "the object around it");
-        assert_eq!(at("lines.m.n"), Place { line: 1, column: 37 }, "in a CTE, by its end");
+        assert_eq!(at("lines.m.n"), Place { line: 1, column: 34 }, "in a CTE, by its end");
         assert_eq!(at("man"), Place { line: 8, column: 3 });
         let tables = |path: &str| fields.lookups_in(path).into_iter().collect::<Vec<_>>().join(",");
         assert_eq!(tables("lines[1].stock"), "stock");
         assert_eq!(tables("lines[1].stock.FNumber"), "stock");
         assert_eq!(tables("lines[1].mat"), "");
-        assert_eq!((tables("cust"), tables("man"), tables("lines.m")), ("customer".into(), "man".into(), "material".into()));
+        assert_eq!(
+            (tables("cust"), tables("man"), tables("lines.m")),
+            ("customer".into(), "man".into(), "material".into())
+        );
         assert_eq!(tables("lines"), "stock");
+        assert_eq!(fields.lookups_in_columns(), BTreeSet::from(["customer", "man", "stock"]));
     }
 }

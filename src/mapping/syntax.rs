@@ -6,9 +6,9 @@
 use super::fault::{Fault, Faults, Place};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
-    Query, SelectItem, SetExpr, Spanned as _, Statement as SqlStatement, Subscript, Value, ValueWithSpan, Visit as _,
-    VisitMut as _, Visitor, VisitorMut,
+    AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    ObjectName, Query, SelectItem, SetExpr, Spanned as _, Statement as SqlStatement, Subscript, Value, ValueWithSpan,
+    Visit as _, VisitMut as _, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::DuckDbDialect;
 use datafusion::sql::sqlparser::parser::Parser;

@@ -54,7 +54,9 @@ impl Comparison<'_> {
         let known = rules.iter().map(|r| r.name.as_str());
         let hint = match nearest(name, known.clone()) {
             // The target's own custom fields begin so; which there are, only its owner knows.
-            _ if name.starts_with("F_") => "a custom field: declare it in the contract, if the target has it".to_owned(),
+            _ if name.starts_with("F_") => {
+                "a custom field: declare it in the contract, if the target has it".to_owned()
+            }
             Some(right) => format!("did you mean {right}?"),
             None => suggest(name, known),
         };
