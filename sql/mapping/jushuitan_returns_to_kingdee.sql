@@ -28,7 +28,7 @@ SELECT
       THEN '单价不是数字 sale_price is not a number' -- or absent, in at least one line
     WHEN array_any_match(batched, i -> array_length(array_filter(items, j -> j['sku_id'] = i['sku_id'])) > 1)
       THEN '同一批次商品有多行 a batch-managed sku in several lines: which batch belongs to which is not told'
-    WHEN array_any_match(batchs, b -> NOT array_any_match(items, i -> i['sku_id'] = b['sku_id']))
+    WHEN array_any_match(batchs, b -> NOT coalesce(array_any_match(items, i -> i['sku_id'] = b['sku_id']), false))
       THEN '批次无对应明细 a batch without a line'
     WHEN array_any_match(batched, i ->         -- array_sum counts in binary; the CAST brings back the exact number
            CAST(array_sum(array_transform(array_filter(batchs, b -> b['sku_id'] = i['sku_id']), b -> b['qty']))

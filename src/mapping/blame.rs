@@ -48,11 +48,11 @@ impl Mapping {
     }
 
     /// A field that is null because of a look-up written in it is that look-up's fault. Where none is written in it, look-ups that
-    /// no column has (a CTE made the value) are told beside.
+    /// are in no field either (a CTE made the value) are told beside.
     fn explain(&self, reason: &mut Reason, missed: &Misses) {
         let own = self.written.lookups_in(reason.field.as_deref().unwrap_or_default());
-        let columns = self.written.lookups_in_columns();
-        let concerns = |table: &str| if own.is_empty() { !columns.contains(table) } else { own.contains(table) };
+        let others = self.written.lookups_in_fields();
+        let concerns = |table: &str| if own.is_empty() { !others.contains(table) } else { own.contains(table) };
         let named = missed.by_value.keys().filter(|(table, _)| concerns(table));
         let named = named.map(|(table, key)| format!("{table}: no row for {key}")).collect::<Vec<_>>().join("; ");
         if named.is_empty() {

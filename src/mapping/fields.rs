@@ -62,10 +62,11 @@ impl Fields {
         self.lookups.iter().filter(within).map(|call| call.name.as_str()).collect()
     }
 
-    /// Reference tables looked up in columns of the outermost SELECT: a miss in one of them concerns that column.
-    pub fn lookups_in_columns(&self) -> BTreeSet<&str> {
-        let columns = self.written.iter().filter(|w| !w.name.contains('.'));
-        columns.flat_map(|column| self.lookups_in(&column.name)).collect()
+    /// Reference tables looked up in some field: a miss in one of them concerns that field. The others are looked up before anything
+    /// of a document is written, as in a first CTE.
+    pub fn lookups_in_fields(&self) -> BTreeSet<&str> {
+        let first = self.written.first().map_or(Place::WHOLE, |w| w.at);
+        self.lookups.iter().filter(|call| call.at >= first).map(|call| call.name.as_str()).collect()
     }
 
     fn find(&self, path: &str) -> Option<usize> {
@@ -159,6 +160,6 @@ FROM r";
             ("customer".into(), "man".into(), "material".into())
         );
         assert_eq!(tables("lines"), "stock");
-        assert_eq!(fields.lookups_in_columns(), BTreeSet::from(["customer", "man", "stock"]));
+        assert_eq!(fields.lookups_in_fields(), BTreeSet::from(["customer", "man", "material", "stock"]));
     }
 }

@@ -32,14 +32,17 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     /// The fields of a document, or the members of the object at `prefix`.
     fn fields(&mut self, prefix: &str, rules: &[Rule], columns: &[&Field]) {
+        let mut misspelt = Vec::new();
         for column in columns.iter().filter(|c| c.name() != SINK_SUPPLIED) {
             let full = path(prefix, column.name());
             match rules.iter().find(|r| r.name == *column.name()) {
                 Some(rule) => self.field(&full, rule, column.data_type()),
-                None => self.unknown(&full, column.name(), rules),
+                None => misspelt.extend(self.unknown(&full, column.name(), rules)),
             }
         }
-        for rule in rules.iter().filter(|r| r.required && !columns.iter().any(|c| *c.name() == r.name)) {
+        let given =
+            |rule: &Rule| columns.iter().any(|c| *c.name() == rule.name) || misspelt.contains(&rule.name.as_str());
+        for rule in rules.iter().filter(|rule| rule.required && !given(rule)) {
             let message = format!("{} requires {}", self.contract, path(prefix, &rule.name));
             let (at, hint) = match prefix.is_empty() {
                 true => (Place::WHOLE, format!("add a column … AS \"{}\"", rule.name)),
@@ -50,17 +53,17 @@ impl Comparison<'_> {
         self.order(prefix, rules, columns);
     }
 
-    fn unknown(&mut self, full: &str, name: &str, rules: &[Rule]) {
+    /// Gives the field that was probably meant.
+    fn unknown<'r>(&mut self, full: &str, name: &str, rules: &'r [Rule]) -> Option<&'r str> {
         let known = rules.iter().map(|r| r.name.as_str());
-        let hint = match nearest(name, known.clone()) {
-            // The target's own custom fields begin so; which there are, only its owner knows.
-            _ if name.starts_with("F_") => {
-                "a custom field: declare it in the contract, if the target has it".to_owned()
-            }
-            Some(right) => format!("did you mean {right}?"),
-            None => suggest(name, known),
+        // A target's custom fields begin so; which there are, only its owner knows.
+        let custom = name.starts_with("F_");
+        let hint = match custom {
+            true => "a custom field: declare it in the contract, if the target has it".to_owned(),
+            false => suggest(name, known.clone()),
         };
         self.faults.add((self.place)(full), format!("{} has no field {full}", self.contract), hint);
+        nearest(name, known).filter(|_| !custom)
     }
 
     /// Lists of objects (entries) stand where the contract has them: what it declares before an entry stands before it.
@@ -93,6 +96,10 @@ impl Comparison<'_> {
             (Family::Struct(rules), DataType::Struct(fields)) => {
                 let members: Vec<&Field> = fields.iter().map(|f| f.as_ref()).collect();
                 self.fields(full, rules, &members);
+            }
+            (Family::List(_), DataType::List(field)) if matches!(field.data_type(), DataType::List(_)) => {
+                let message = format!("{full} is a list of lists, {} wants a list", self.contract);
+                self.faults.add((self.place)(full), message, "flatten(…) makes one list of them");
             }
             (Family::List(item), DataType::List(field)) => {
                 let rule = Rule { name: rule.name.clone(), required: false, kind: (**item).clone() };

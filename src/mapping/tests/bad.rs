@@ -274,7 +274,6 @@ async fn a_contract_reaches_into_objects_and_lists() {
             "{FNumber: 'a'} AS Cust, 'x' AS F_Owner, {Org: {Number: 'a'}} AS Money, Entity",
             &[
                 "m.sql:2:25: BILL has no field F_Owner (a custom field: declare it in the contract, if the target has it)",
-                "m.sql:2:42: BILL requires Money.Org.FNumber (add FNumber: … to the object)",
                 "m.sql:2:42: BILL requires Money.Rate (add Rate: … to the object)",
                 "m.sql:2:48: BILL has no field Money.Org.Number (did you mean FNumber?)",
             ],
