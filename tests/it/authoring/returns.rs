@@ -253,41 +253,45 @@ async fn every_target_field_of_the_order_is_filled() {
     }
 }
 
-/// A record made of dice: lines, batches that fit or do not, nulls in every place.
+/// A record made of dice: lines, batches that fit or do not, and now and then nothing or something odd in any place.
 fn diced(dice: &mut fastrand::Rng, number: u32) -> String {
-    let one_of = |dice: &mut fastrand::Rng, values: &[Value]| values[dice.usize(..values.len())].clone();
-    let mut items = Vec::new();
-    let mut batchs = Vec::new();
-    for line in 0..dice.u32(0..5) {
-        let sku = one_of(dice, &[json!("SKU00001"), json!("SKU00008"), json!("SKU00016"), json!(""), Value::Null]);
-        let qty = one_of(dice, &[json!(3), json!(0.3), json!("2.5"), json!(3), json!(3), Value::Null]);
-        let price = one_of(dice, &[json!(0), json!(9.9), json!("12.30"), json!(7), json!(1), Value::Null]);
+    let mostly = |dice: &mut fastrand::Rng, right: Value, odd: &[Value]| match dice.usize(..10 * odd.len()) {
+        at if at < odd.len() => odd[at].clone(),
+        _ => right,
+    };
+    let (nothing, empty, other) = (Value::Null, json!(""), json!("无"));
+    let (mut items, mut batchs) = (Vec::new(), Vec::new());
+    for line in 0..dice.u32(1..5) {
+        let sku =
+            mostly(dice, json!(format!("SKU0000{}", line * 2 + dice.u32(..3))), &[nothing.clone(), empty.clone()]);
+        let weighed = dice.bool();
+        let right = if weighed { json!(0.3) } else { json!(3) };
+        let qty = mostly(dice, right, &[nothing.clone(), json!("2.5")]);
         if dice.bool() {
             for (share, no) in [(1, "B1"), (2, "B2")] {
-                let qty = if qty == json!(0.3) { json!(f64::from(share) / 10.0) } else { json!(share) };
-                let no = if dice.u8(..5) == 0 { Value::Null } else { json!(no) };
-                let made = one_of(dice, &[json!("2024-01-01"), json!(""), Value::Null]);
-                batchs.push(json!({"batch_no": no, "sku_id": sku, "qty": qty, "product_date": made}));
+                let part = if weighed { json!(f64::from(share) / 10.0) } else { json!(share) };
+                batchs.push(json!({"batch_no": mostly(dice, json!(no), &[nothing.clone()]), "sku_id": sku,
+                    "qty": mostly(dice, part, &[nothing.clone()]), "product_date": mostly(dice, json!("2024-01-01"), &[empty.clone()])}));
             }
         }
-        let (lot, made) =
-            (one_of(dice, &[json!(""), json!("L1"), Value::Null]), one_of(dice, &[json!("2023-05-06"), Value::Null]));
-        items.push(json!({"ioi_id": line, "sku_id": sku, "qty": qty, "sale_price": price, "batch_id": lot, "product_date": made,
-            "remark": one_of(dice, &[json!("备注"), json!(""), Value::Null])}));
+        let price = [json!(0), json!(9.9), json!("12.30")][dice.usize(..3)].clone();
+        items.push(json!({"ioi_id": line, "sku_id": sku, "qty": qty, "sale_price": mostly(dice, price, &[nothing.clone()]),
+            "batch_id": mostly(dice, empty.clone(), &[json!("L1"), nothing.clone()]), "remark": mostly(dice, json!("备注"), &[empty.clone()]),
+            "product_date": mostly(dice, json!("2023-05-06"), &[nothing.clone()])}));
     }
     dice.shuffle(&mut batchs);
-    let text = |dice: &mut fastrand::Rng, right: &str| {
-        one_of(dice, &[json!(right), json!(right), json!(""), Value::Null, json!("无")])
-    };
+    let mut text = |right: &str| mostly(dice, json!(right), &[nothing.clone(), empty.clone(), other.clone()]);
+    let (order, remark, creator) = (text("SO20240605001"), text("说明"), text("李秋菊"));
+    let distributor = text("青岛市南海产商行");
     let record = json!({
-        "io_id": 30_000_000 + number, "modified": "2024-06-05 12:00:00",
-        "io_date": one_of(dice, &[json!("2024-06-05 11:26:00"), json!("2024-06-05 11:26:00"), json!("")]),
-        "status": one_of(dice, &[json!("Confirmed"), json!("Archive"), json!("Confirmed"), json!("Cancelled"), Value::Null]),
-        "so_id": text(dice, "SO20240605001"), "remark": text(dice, "说明"), "creator_name": text(dice, "李秋菊"),
-        "drp_co_name": text(dice, "青岛市南海产商行"), "warehouse": one_of(dice, &[json!("成都分仓"), Value::Null]),
-        "wms_co_id": one_of(dice, &[json!(11003), json!(11003), json!(1), Value::Null]),
-        "items": if dice.u8(..8) == 0 { Value::Null } else { json!(items) },
-        "batchs": if dice.u8(..3) == 0 { Value::Null } else { json!(batchs) },
+        "io_id": 30_000_000 + number, "modified": "2024-06-05 12:00:00", "so_id": order, "remark": remark,
+        "creator_name": creator, "drp_co_name": distributor,
+        "io_date": mostly(dice, json!("2024-06-05 11:26:00"), &[empty.clone()]),
+        "status": mostly(dice, json!("Confirmed"), &[json!("Archive"), json!("Cancelled"), nothing.clone()]),
+        "warehouse": mostly(dice, json!("成都分仓"), &[nothing.clone()]),
+        "wms_co_id": mostly(dice, json!(11003), &[json!(1), nothing.clone()]),
+        "items": mostly(dice, json!(items), &[nothing.clone(), json!([])]),
+        "batchs": mostly(dice, json!(batchs), &[nothing.clone(), json!([])]),
     });
     record.to_string()
 }
@@ -375,7 +379,50 @@ async fn the_usual_slips_are_named_with_place_and_cure() {
             faults.iter().map(|f| f.to_string().replace("sql/mapping/jushuitan_returns_to_kingdee", "…")).collect();
         all += &format!("# {what}\n{}\n", faults.join("\n"));
     }
-    insta::assert_snapshot!(all, @"");
+    insta::assert_snapshot!(all, @r##"
+    # one line instead of a list of them
+    ….sql:56:3: FEntity is an object, SAL_RETURNSTOCK wants a list
+      hint: one object is not a list: write [{…}], or array_transform(…)
+    # flatten forgotten
+    ….sql:56:4: FEntity is a list of lists, SAL_RETURNSTOCK wants a list
+      hint: flatten(…) makes one list of them
+    # a price as a float
+    ….sql:66:7: FEntity[].FTAXPRICE is a float (Float64)
+      hint: money never passes through a float: CAST(… AS DECIMAL(18,2))
+    # no {FNumber: …} around base data
+    ….sql:41:3: FSaleOrgId is text, SAL_RETURNSTOCK wants an object
+      hint: write {FNumber: …}
+    ….sql:72:7: FEntity.FStockId is text, SAL_RETURNSTOCK wants an object
+      hint: write {FNumber: …}
+    # misspelt fields
+    ….sql:44:4: SAL_RETURNSTOCK has no field FRetCustId
+      hint: did you mean FRetcustId?
+    ….sql:52:5: SAL_RETURNSTOCK has no field SubHeadEntity.FSettleCurrID
+      hint: did you mean FSettleCurrId?
+    ….sql:63:7: SAL_RETURNSTOCK has no field FEntity.FMaterialID
+      hint: did you mean FMaterialId?
+    # the bill type's key as other base data have it
+    ….sql:39:4: SAL_RETURNSTOCK has no field FBillTypeID.FNumber
+      hint: did you mean FNUMBER?
+    # a custom field nobody declared
+    ….sql:48:4: SAL_RETURNSTOCK has no field F_XC_Base2
+      hint: a custom field: declare it in the contract, if the target has it
+    # the finance object after the lines
+    ….sql:51:5: SAL_RETURNSTOCK has no field FReceiveAddress2
+      hint: did you mean FReceiveAddress?
+    ….sql:91:4: FEntity stands before SubHeadEntity
+      hint: SAL_RETURNSTOCK acts on fields in their order: move SubHeadEntity before FEntity
+    # a reference table and a column that are not there
+    ….sql:48:32: reference table operator has no column number
+      hint: did you mean fnumber?
+    ….sql:72:40: no reference table stocks
+      hint: did you mean stock?
+    # a member of the line and of the batch that are not there
+    ….sql:59:16: no member batchno
+      hint: did you mean batch_no?
+    ….sql:67:25: no member price
+      hint: known here: _line, batch_id, batch_no, cost_amount, cost_price, expiration_date, i_id, io_id, ioi_id, name, product_date, properties_value, qty, remark, sale_amount, sale_price, sku_id, sn, supplier_id, supplier_name, unit
+    "##);
 }
 
 #[test]
