@@ -167,7 +167,8 @@ impl Value {
         out
     }
 
-    fn is_empty_for_json(&self) -> bool {
+    /// Null, or an object of nothing but nulls: what is left out where nulls are.
+    pub fn is_empty_for_json(&self) -> bool {
         match self {
             Self::Null => true,
             Self::Object(o) => o.values.iter().all(Value::is_empty_for_json),

@@ -6,6 +6,7 @@
 use super::documents::{HIDDEN, KEY, REJECT, RID, VERSION, is_lines};
 use super::facts::{Source, check_reads, check_scope, members_of};
 use super::fault::{Fault, Faults, Place};
+use super::fields::Fields as Written;
 use super::members::{Members, members_read};
 use super::planning::{Known, explain, plan, text_of};
 use super::session::{self, Providers};
@@ -33,17 +34,20 @@ pub(super) struct Sound {
     pub schema: SchemaRef,
     /// Lists of the main table of which only members are read.
     pub members: Members,
+    /// Where the fields of the document are written.
+    pub written: Written,
 }
 
 pub(super) async fn examine(spec: &MappingSpec, tables: &Providers) -> Result<Sound, Vec<Fault>> {
     let mut query = syntax::parse(&spec.sql_text, &spec.sql_label)?;
     let mut faults = Faults::of_file(&spec.sql_label);
     let found = syntax::look_through(&query);
+    let written = Written::of(&query, &found);
     let base = session::base(spec.lookups.function());
     check_syntax(spec, &found, &base, &mut faults);
     syntax::put_parameters(&mut query, &spec.params, spec.run_time);
-    match examine_plan(spec, tables, &base, &query, &found, &mut faults).await {
-        Ok(Some((schema, members))) if faults.is_empty() => Ok(Sound { base, query, schema, members }),
+    match examine_plan(spec, tables, &base, &query, (&found, &written), &mut faults).await {
+        Ok(Some((schema, members))) if faults.is_empty() => Ok(Sound { base, query, schema, members, written }),
         Ok(_) => Err(faults.sorted()),
         Err(engine) => {
             faults.add(Place::WHOLE, text_of(&engine), "");
@@ -58,7 +62,7 @@ async fn examine_plan(
     tables: &Providers,
     base: &SessionState,
     query: &Query,
-    found: &Syntax,
+    (found, written): (&Syntax, &Written),
     faults: &mut Faults,
 ) -> datafusion::common::Result<Option<(SchemaRef, Members)>> {
     let mut all = tables.clone();
@@ -78,16 +82,16 @@ async fn examine_plan(
         Ok(planned) => planned,
         Err(failure) => {
             for (field, at) in explain(&state, query, &known, &failure, faults).await {
-                check_column(&field, at, faults);
+                check_column(&field, at, written, faults);
             }
             return Ok(None);
         }
     };
     let schema = Arc::clone(planned.optimized.schema().inner());
     for field in schema.fields() {
-        check_column(field, found.place_of_item(field.name()), faults);
+        check_column(field, found.place_of_item(field.name()), written, faults);
     }
-    check_whole(spec, &schema, found, faults);
+    check_whole(spec, &schema, (found, written), faults);
     let main = tables.iter().find(|(name, _)| *name == spec.main_table).map(|(_, provider)| provider.schema());
     let fields = main.as_ref().map(|schema| schema.fields().as_ref()).unwrap_or_default();
     let source = Source {
@@ -186,7 +190,7 @@ fn check_names(found: &Syntax, faults: &mut Faults) {
 }
 
 /// The type of one column of the result.
-fn check_column(field: &Field, at: Place, faults: &mut Faults) {
+fn check_column(field: &Field, at: Place, written: &Written, faults: &mut Faults) {
     let (name, given) = (field.name().as_str(), field.data_type());
     let text = matches!(given, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null);
     match name {
@@ -210,25 +214,29 @@ fn check_column(field: &Field, at: Place, faults: &mut Faults) {
         VERSION if !matches!(given, DataType::Int64 | DataType::Timestamp(_, None)) => {
             faults.add(at, format!("_version is {given}"), "a version is BIGINT or TIMESTAMP");
         }
-        _ => check_type(name, given, at, faults),
+        _ => check_type(name, given, at, written, faults),
     }
 }
 
-fn check_type(path: &str, given: &DataType, at: Place, faults: &mut Faults) {
+/// `at`: where the column stands; a member of an object is told where it is written itself.
+fn check_type(path: &str, given: &DataType, at: Place, written: &Written, faults: &mut Faults) {
     if let Some((what, cure)) = refusal(given) {
+        let at = if path.contains(['.', '[']) { written.place_of(path).or(at) } else { at };
         faults.add(at, format!("{path} is {what} ({given})"), cure);
     }
     match given {
-        DataType::List(item) => check_type(&format!("{path}[]"), item.data_type(), at, faults),
+        DataType::List(item) => check_type(&format!("{path}[]"), item.data_type(), at, written, faults),
         DataType::Struct(members) => {
-            members.iter().for_each(|m| check_type(&format!("{path}.{}", m.name()), m.data_type(), at, faults));
+            for member in members {
+                check_type(&format!("{path}.{}", member.name()), member.data_type(), at, written, faults);
+            }
         }
         _ => {}
     }
 }
 
 /// What the columns together must give.
-fn check_whole(spec: &MappingSpec, schema: &SchemaRef, found: &Syntax, faults: &mut Faults) {
+fn check_whole(spec: &MappingSpec, schema: &SchemaRef, (found, written): (&Syntax, &Written), faults: &mut Faults) {
     let fields = schema.fields();
     let names = || fields.iter().map(|f| f.name().as_str());
     let has = |name: &str| names().any(|n| n == name);
@@ -253,7 +261,6 @@ fn check_whole(spec: &MappingSpec, schema: &SchemaRef, found: &Syntax, faults: &
     if let Some(contract) = &spec.contract {
         let sent: Vec<&Field> =
             fields.iter().map(|f| f.as_ref()).filter(|f| !HIDDEN.contains(&f.name().as_str())).collect();
-        let place = |path: &str| found.place_of_item(path.split('.').next().unwrap_or(path));
-        contract.check(&sent, &place, faults);
+        contract.check(&sent, &|path| written.place_of(path), faults);
     }
 }

@@ -172,7 +172,9 @@ pub fn check_scope(plan: &LogicalPlan, source: &Source, faults: &mut Faults) -> 
             check_join(join, source, faults)?;
         }
         let what = match node {
-            LogicalPlan::Aggregate(a) if !one_record(&a.group_expr) => Some("the aggregate's GROUP BY"),
+            LogicalPlan::Aggregate(a) if !one_record(&a.group_expr) && !of_outer_record(&a.input, source)? => {
+                Some("the aggregate's GROUP BY")
+            }
             LogicalPlan::Distinct(Distinct::All(input)) => {
                 let kept =
                     input.schema().fields().iter().any(|f| f.name() == super::documents::RID || f.name() == source.key);
@@ -195,6 +197,23 @@ pub fn check_scope(plan: &LogicalPlan, source: &Source, faults: &mut Faults) -> 
         Ok(TreeNodeRecursion::Continue)
     })?;
     Ok(())
+}
+
+/// Is a subquery narrowed to the record outside: `WHERE b._rid = trade._rid`?
+fn of_outer_record(plan: &LogicalPlan, source: &Source) -> Result<bool> {
+    let outer = |e: &Expr| matches!(e, Expr::OuterReferenceColumn(_, c) if c.name == super::documents::RID || c.name == source.key);
+    let ties = |part: &&Expr| match part {
+        Expr::BinaryExpr(b) if b.op == Operator::Eq => {
+            is_identity(&b.left, source.key) && outer(&b.right) || outer(&b.left) && is_identity(&b.right, source.key)
+        }
+        _ => false,
+    };
+    let mut tied = false;
+    plan.apply(|node| {
+        tied |= matches!(node, LogicalPlan::Filter(f) if split_conjunction(&f.predicate).iter().any(ties));
+        Ok(if tied { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(tied)
 }
 
 /// Does a plan read a table that a run narrows to the records it touches?

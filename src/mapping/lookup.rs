@@ -1,7 +1,8 @@
-//! Reference tables and the SQL function `lookup(table, column, key)` over them.
+//! Reference tables and the SQL function `lookup(table, column, key[, default])` over them.
 //!
-//! Takes CSV and Parquet files, read whole once per run; gives text or NULL, and counts the keys it did not find. It never reads
-//! a file while documents are made.
+//! Takes CSV and Parquet files, read whole once per run; gives text or NULL, and counts the keys it did not find. With a default
+//! (NULL is one) a missing key is expected: the default is given and nothing is counted. It never reads a file while documents
+//! are made.
 
 use crate::base::names::suggest;
 use crate::base::{Error, Result};
@@ -10,7 +11,9 @@ use arrow::array::{Array as _, ArrayRef, RecordBatch, StringArray, StringBuilder
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::{Result as EngineResult, ScalarValue, exec_datafusion_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
@@ -68,6 +71,18 @@ impl Misses {
         self.beyond += other.beyond;
     }
 
+    /// Takes away misses that were counted here before.
+    pub fn remove(&mut self, other: &Misses) {
+        for (value, count) in &other.by_value {
+            match self.by_value.get_mut(value) {
+                Some(own) => *own = own.saturating_sub(*count),
+                None => self.beyond = self.beyond.saturating_sub(*count),
+            }
+        }
+        self.beyond = self.beyond.saturating_sub(other.beyond);
+        self.by_value.retain(|_, count| *count > 0);
+    }
+
     pub fn total(&self) -> u64 {
         self.by_value.values().sum::<u64>() + self.beyond
     }
@@ -123,9 +138,10 @@ impl Lookups {
         std::mem::take(&mut *self.misses.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// `lookup(table, column, key)` over these tables.
+    /// `lookup(table, column, key[, default])` over these tables; a key that is not text is looked up by its text.
     pub fn function(self: &Arc<Self>) -> Arc<ScalarUDF> {
-        let signature = Signature::exact(vec![DataType::Utf8, DataType::Utf8, DataType::Utf8], Volatility::Immutable);
+        let texts = |count| TypeSignature::Exact(vec![DataType::Utf8; count]);
+        let signature = Signature::one_of(vec![texts(3), texts(4)], Volatility::Immutable);
         Arc::new(ScalarUDF::from(LookupFunction { lookups: Arc::clone(self), signature }))
     }
 }
@@ -233,19 +249,23 @@ impl ScalarUDFImpl for LookupFunction {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> EngineResult<ColumnarValue> {
-        let [table_name, column, keys] = args.args.as_slice() else {
-            return Err(exec_datafusion_err!("lookup takes three arguments: table, column, key"));
+        let [table_name, column, values @ ..] = args.args.as_slice() else {
+            return Err(exec_datafusion_err!("lookup takes table, column, key and perhaps a default"));
         };
         let (table_name, column) = (literal(table_name)?, literal(column)?);
         let table = self.lookups.tables.get(table_name);
         let table = table.ok_or_else(|| exec_datafusion_err!("lookup: no reference table {table_name}"))?;
-        let values = table.column(column);
-        let values = values.ok_or_else(|| exec_datafusion_err!("lookup: {table_name} has no column {column}"))?;
-        let scalar = matches!(keys, ColumnarValue::Scalar(_));
-        let keys = keys.to_array(if scalar { 1 } else { args.number_rows })?;
-        let keys = keys.as_any().downcast_ref::<StringArray>();
-        let keys = keys.ok_or_else(|| exec_datafusion_err!("lookup: the key is not text"))?;
-        let found = self.find(table_name, table, values, keys);
+        let wanted = table.column(column);
+        let wanted = wanted.ok_or_else(|| exec_datafusion_err!("lookup: {table_name} has no column {column}"))?;
+        let scalar = values.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
+        let rows = if scalar { 1 } else { args.number_rows };
+        let arrays = values.iter().map(|value| value.to_array(rows)).collect::<EngineResult<Vec<_>>>()?;
+        let text = |array: &ArrayRef| array.as_any().downcast_ref::<StringArray>().cloned();
+        let found = match arrays.iter().map(text).collect::<Vec<_>>().as_slice() {
+            [Some(keys)] => self.find(table_name, table, wanted, keys, None),
+            [Some(keys), Some(defaults)] => self.find(table_name, table, wanted, keys, Some(defaults)),
+            _ => return Err(exec_datafusion_err!("lookup: the key or the default is not text")),
+        };
         if scalar {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&found, 0)?));
         }
@@ -254,21 +274,26 @@ impl ScalarUDFImpl for LookupFunction {
 }
 
 impl LookupFunction {
-    fn find(&self, name: &str, table: &Table, values: &StringArray, keys: &StringArray) -> StringArray {
+    /// A key that is NULL was never looked for: it gives the default, or NULL, and is no miss.
+    fn find(
+        &self,
+        name: &str,
+        table: &Table,
+        values: &StringArray,
+        keys: &StringArray,
+        defaults: Option<&StringArray>,
+    ) -> StringArray {
         let mut found = StringBuilder::with_capacity(keys.len(), keys.len() * 8);
         let mut misses = self.lookups.misses.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in keys {
-            let Some(key) = key else {
-                found.append_null();
-                continue;
-            };
-            match table.rows.get(key) {
-                Some(row) if !values.is_null(*row) => found.append_value(values.value(*row)),
-                Some(_) => found.append_null(),
-                None => {
+        for (i, key) in keys.iter().enumerate() {
+            let default = defaults.filter(|d| d.is_valid(i)).map(|d| d.value(i));
+            match key.map(|key| (key, table.rows.get(key))) {
+                Some((_, Some(row))) => found.append_option(values.is_valid(*row).then(|| values.value(*row))),
+                Some((key, None)) if defaults.is_none() => {
                     misses.add(name, key, 1);
                     found.append_null();
                 }
+                _ => found.append_option(default),
             }
         }
         found.finish()

@@ -4,14 +4,17 @@
 //! time. A record on which the engine fails stands alone as a blocked document; the others go on. It never writes, never reaches a
 //! network, never sees staging or the ledger: the caller hands the tables over.
 //!
-//! `syntax` (text) → `planning` (engine) → `check` (everything that is wrong) → `documents` (rows).
+//! `syntax` and `fields` (text) → `planning` (engine) → `check` (everything that is wrong) → `documents` (rows) → `blame` (look-ups
+//! that left a document without a field).
 
+mod blame;
 pub mod check;
 pub mod contract;
 mod csv;
 pub mod documents;
 mod facts;
 pub mod fault;
+mod fields;
 pub mod lookup;
 pub mod members;
 pub(crate) mod planning;
@@ -119,6 +122,7 @@ pub struct Mapping {
     digest: [u8; 16],
     columns: Fields,
     members: members::Members,
+    written: fields::Fields,
 }
 
 impl Mapping {
@@ -149,6 +153,7 @@ impl Mapping {
             digest,
             columns: sound.schema.fields().clone(),
             members: sound.members,
+            written: sound.written,
         })
     }
 
@@ -192,7 +197,7 @@ impl Mapping {
         &self.members
     }
 
-    /// Keys that reference tables do not have, counted over the rows of all chunks that were mapped.
+    /// Keys that reference tables do not have, counted over the rows that became documents; with [`Scope::All`] over all rows.
     pub fn misses(&self) -> &Misses {
         &self.misses
     }
@@ -212,6 +217,7 @@ impl Mapping {
         // Misses of an attempt that failed are counted again by its halves.
         let misses = self.lookups.take_misses();
         outcome?;
+        let misses = self.blame(rids, &mut rows, misses, provide).await?;
         self.misses.absorb(misses);
         let position: HashMap<Rid, usize> = rids.iter().enumerate().map(|(i, rid)| (*rid, i)).collect();
         let place =

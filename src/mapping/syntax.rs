@@ -6,9 +6,9 @@
 use super::fault::{Fault, Faults, Place};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, SelectItem, SetExpr,
-    Spanned as _, Statement as SqlStatement, Subscript, Value, ValueWithSpan, Visit as _, VisitMut as _, Visitor,
-    VisitorMut,
+    AccessExpr, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    ObjectName, Query, SelectItem, SetExpr, Spanned as _, Statement as SqlStatement, Subscript, Value, ValueWithSpan,
+    Visit as _, VisitMut as _, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::DuckDbDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -31,7 +31,7 @@ pub struct Item {
     pub at: Place,
 }
 
-/// `lookup(table, column, …)`; `None` where the argument is not quoted text.
+/// `lookup(table, column, key[, default])`; `None` where the argument is not quoted text.
 #[derive(Debug, Clone)]
 pub struct LookupCall {
     pub table: Option<Named>,
@@ -262,6 +262,7 @@ pub fn member(access: &AccessExpr) -> Option<Named> {
 pub const RUN_TIME: &str = "run_time";
 
 /// Puts parameters into the tree: text literals, and `$run_time` as a TIMESTAMP. Unknown ones become NULL (`check` names them).
+/// Also spells `[a, b]` as `make_array(a, b)`: the planner does not know lambda parameters inside the former.
 pub fn put_parameters(query: &mut Query, params: &BTreeMap<String, String>, run_time: chrono::NaiveDateTime) {
     let stamp = run_time.format("%Y-%m-%d %H:%M:%S%.6f");
     // TIMESTAMP(6): microseconds, as vendor times are staged.
@@ -280,6 +281,7 @@ impl VisitorMut for PutParameters<'_> {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let replacement = match expr {
+            Expr::Array(array) => call("make_array", std::mem::take(&mut array.elem)),
             Expr::Value(ValueWithSpan { value: Value::Placeholder(text), span }) => {
                 let name = text.trim_start_matches('$');
                 match (name, &self.run_time, self.params.get(name)) {
@@ -295,6 +297,20 @@ impl VisitorMut for PutParameters<'_> {
         *expr = replacement;
         ControlFlow::Continue(())
     }
+}
+
+fn call(function: &str, args: Vec<Expr>) -> Expr {
+    let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(function)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
 }
 
 /// The literal NULL.

@@ -94,8 +94,8 @@ const BAD: &[(&str, &[&[&str]])] = &[
         "SELECT _rid, tradeNo AS _key, CAST(payment AS DOUBLE) AS a,\n {n: sqrt(payment)} AS b,\n array_transform(goodsDetail, g -> {q: CAST(g['sellCount'] AS FLOAT)}) AS c, nix AS d FROM trade",
         &[
             &["m.sql:1:36: a is a float (Float64) (money never passes through a float: CAST(… AS DECIMAL(18,2)))"],
-            &["b.n is a float (Float64)"],
-            &["m.sql:3:2: c[].q is a float (Float32)"],
+            &["m.sql:2:3: b.n is a float (Float64)"],
+            &["m.sql:3:37: c[].q is a float (Float32)"],
             &["m.sql:3:78: no column nix"],
         ],
     ),
@@ -224,9 +224,9 @@ async fn a_contract_is_held_against_the_schema() {
         [
             "m.sql:1:51: bill has no field custmer (did you mean customer?)",
             "m.sql:1:71: bill requires org, which is always NULL here (give it a value)",
-            "m.sql:1:84: day is a list, bill wants a date or time (CAST it, or correct the contract)",
-            "m.sql:2:1: lines.qty is text, bill wants a number (CAST it, or correct the contract)",
-            "m.sql:2:1: bill has no field lines.note (known here: goods, qty)",
+            "m.sql:1:84: day is a list, bill wants a date or time (write the value itself, without { } or [ ])",
+            "m.sql:2:57: lines.qty is text, bill wants a number (CAST it, or correct the contract)",
+            "m.sql:2:73: bill has no field lines.note (known here: goods, qty)",
             "m.sql: allow_empty names linse, which is no column (did you mean lines?)",
             "m.sql: bill requires amount (add a column … AS \"amount\")",
         ]
@@ -238,6 +238,71 @@ async fn a_contract_is_held_against_the_schema() {
     ] {
         assert!(Contract::parse(ddl).expect_err(says).to_string().contains(says), "{ddl}");
     }
+}
+
+#[tokio::test]
+async fn a_contract_reaches_into_objects_and_lists() {
+    let mut spec = spec("");
+    spec.contract = Some(
+        Contract::parse(
+            "CREATE TABLE BILL (No VARCHAR(20), Cust STRUCT(FNumber VARCHAR(80) NOT NULL) NOT NULL, -- NOT NULL in a comment
+               F_Own VARCHAR, Money STRUCT(Org STRUCT(FNumber VARCHAR NOT NULL), Rate DECIMAL(18, 6) NOT NULL),
+               Entity STRUCT(Mat STRUCT(FNumber VARCHAR NOT NULL) NOT NULL, Qty DECIMAL(18,6) NOT NULL, Note VARCHAR,
+                             Link STRUCT(Id VARCHAR NOT NULL)[], After VARCHAR)[] NOT NULL)",
+        )
+        .expect("a contract"),
+    );
+    // (columns, faults); what is sound of a document is in the frame.
+    const CASES: &[(&str, &[&str])] = &[
+        ("Cust, Entity", &[]),
+        (
+            "{FNumber: 'a'} AS Cust, {Mat: {FNumber: 'a'}, Qty: 1} AS Entity",
+            &[
+                "m.sql:2:26: Entity is an object, BILL wants a list (one object is not a list: write [{…}], or array_transform(…))",
+            ],
+        ),
+        (
+            "'a' AS Cust,\n array_transform(goodsDetail, g -> {Mat: g['goodsNo'], Qty: CAST(g['sellCount'] AS DOUBLE),\n note: 'x'}) AS Entity",
+            &[
+                "m.sql:2:1: Cust is text, BILL wants an object (write {FNumber: …})",
+                "m.sql:3:37: Entity.Mat is text, BILL wants an object (write {FNumber: …})",
+                "m.sql:3:56: Entity[].Qty is a float (Float64) (money never passes through a float: CAST(… AS DECIMAL(18,2)))",
+                "m.sql:4:2: BILL has no field Entity.note (did you mean Note?)",
+            ],
+        ),
+        (
+            "{FNumber: 'a'} AS Cust, 'x' AS F_Owner, {Org: {Number: 'a'}} AS Money, Entity",
+            &[
+                "m.sql:2:25: BILL has no field F_Owner (a custom field: declare it in the contract, if the target has it)",
+                "m.sql:2:42: BILL requires Money.Rate (add Rate: … to the object)",
+                "m.sql:2:48: BILL has no field Money.Org.Number (did you mean FNumber?)",
+            ],
+        ),
+        (
+            "Entity, {FNumber: 'a'} AS Cust, 'n' AS No",
+            &[
+                "m.sql:2:10: Entity stands before Cust, No (BILL acts on fields in their order: move Cust, No before Entity)",
+            ],
+        ),
+        (
+            "Cust, array_transform(goodsDetail, g -> {Mat: {FNumber: NULL}, Link: [{Id: 'a'}], Qty: 1, After: 'x'}) AS Entity",
+            &[
+                "m.sql:2:48: BILL requires Entity.Mat.FNumber, which is always NULL here (give it a value)",
+                "m.sql:2:83: Entity.Link stands before Qty (BILL acts on fields in their order: move Qty before Link)",
+            ],
+        ),
+    ];
+    let frame =
+        "(SELECT *, {FNumber: tradeNo} AS Cust, [{Mat: {FNumber: tradeNo}, Qty: payment}] AS Entity FROM trade)";
+    let mut wrong = String::new();
+    for (columns, expected) in CASES {
+        spec.sql_text = format!("SELECT _rid, tradeNo AS _key,\n{columns} FROM {frame} AS t");
+        let found = faults(&spec).await;
+        if found != *expected {
+            wrong += &format!("{columns}\nwanted {expected:#?}\nfound {found:#?}\n\n");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }
 
 #[tokio::test]

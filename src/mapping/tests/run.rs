@@ -265,6 +265,75 @@ async fn look_ups_answer_and_count_what_they_miss_once() {
 }
 
 #[tokio::test]
+async fn a_miss_that_leaves_a_required_field_null_names_the_table_and_the_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("shop.csv"), "name,no\na,S1\nb,S2\nA,G1\n").expect("written");
+    let lookup = Lookup { file: "shop.csv".into(), format: LookupFormat::Csv, key: "name".into() };
+    let declared = BTreeMap::from([("shop".to_owned(), lookup.clone()), ("man".to_owned(), lookup)]);
+    let looked = |sql: &str| {
+        let mut looked = spec(sql);
+        looked.lookups = Arc::new(Lookups::load(&declared, folder.path()).expect("loaded"));
+        let ddl =
+            "CREATE TABLE t (shop STRUCT(no VARCHAR NOT NULL) NOT NULL, man STRUCT(no VARCHAR NOT NULL), extra VARCHAR,
+                   l STRUCT(g STRUCT(no VARCHAR NOT NULL) NOT NULL, q DECIMAL(18,6) NOT NULL)[])";
+        looked.contract = Some(Contract::parse(ddl).expect("a contract"));
+        looked
+    };
+    let sql = "SELECT _rid, tradeNo AS _key, CASE WHEN tradeNo = 'f' THEN 'no' END AS _reject,
+         {no: lookup('shop', 'no', tradeNo)} AS shop, {no: lookup('man', 'no', orderNo)} AS man,
+         lookup('man', 'no', tradeStatus, NULL) AS extra,
+         array_transform(goodsDetail, g -> {g: {no: lookup('shop', 'no', g['goodsNo'])}, q: g['sellCount']}) AS l
+         FROM trade WHERE tradeNo <> 'g'";
+    let lines_of = |goods: &'static str, count| Some(vec![("A", Some(1)), (goods, count)]);
+    let trades = [
+        Trade { lines: lines_of("A", Some(1)), ..trade(1, "a") },
+        Trade { lines: lines_of("A", Some(1)), ..trade(2, "c") },
+        Trade { lines: lines_of("Z", Some(1)), ..trade(3, "b") },
+        Trade { lines: lines_of("A", None), ..trade(4, "b") },
+        Trade { lines: lines_of("A", Some(1)), ..trade(5, "f") },
+        Trade { lines: lines_of("A", Some(1)), ..trade(6, "g") },
+    ];
+    let (mapping, rows, _) = map(looked(sql), &trades, 9).await.expect("mapped");
+    assert_eq!(
+        lines(&rows),
+        [
+            "1 a",
+            "2 c [lookup] shop: shop: no row for c",
+            "3 b [lookup] l[2].g: shop: no row for Z",
+            "4 b [contract] l[2].q: is required, but null",
+            "5 f [_reject] no",
+        ],
+        "a missing man explains neither; a look-up with a default is no miss"
+    );
+    assert_eq!(body(&rows[0]).split(r#","l":"#).next(), Some(r#"{"shop":{"no":"S1"},"man":{"no":null},"extra":null"#));
+    let misses = |mapping: &Mapping| -> Vec<String> {
+        mapping.misses().by_value.iter().map(|((t, k), n)| format!("{t} {k} {n}")).collect()
+    };
+    assert_eq!(misses(&mapping), ["man ONa 1"], "only misses of documents count");
+
+    let sql = "WITH t AS (SELECT *, lookup('shop', 'no', tradeNo) AS found FROM trade)
+         SELECT _rid, tradeNo AS _key, {no: found} AS shop FROM t";
+    let (_, rows, _) = map(looked(sql), &trades[1..2], 9).await.expect("mapped");
+    let told = "2 c [contract] shop: is required, but null (look-ups without a row: shop: no row for c)";
+    assert_eq!(lines(&rows), [told]);
+}
+
+#[tokio::test]
+async fn lists_are_written_inside_lambdas_and_subqueries_stay_with_their_record() {
+    let sql = "SELECT _rid, tradeNo AS _key,
+         flatten(array_transform(goodsDetail, g -> array_transform([{n: 1, c: g['sellCount']}, {n: 2, c: NULL}],
+           p -> {g: g['goodsNo'], n: p['n'], c: p['c'], o: orderNo}))) AS l,
+         (SELECT sum(d.sellCount) FROM trade_goodsDetail d WHERE d._rid = trade._rid) AS s
+         FROM trade";
+    let (_, rows, _) =
+        map(spec(sql), &[trade(1, "a"), Trade { lines: None, ..trade(2, "b") }], 9).await.expect("mapped");
+    let expected = r#"{"l":[{"g":"A","n":1,"c":2.000000,"o":"ONa"},{"g":"A","n":2,"c":null,"o":"ONa"},"#.to_owned()
+        + r#"{"g":"B","n":1,"c":0.500000,"o":"ONa"},{"g":"B","n":2,"c":null,"o":"ONa"}],"s":2.500000}"#;
+    assert_eq!(body(&rows[0]), expected);
+    assert_eq!(lines(&rows)[1], "2 b [contract] l: the list has no lines");
+}
+
+#[tokio::test]
 async fn preparing_a_bad_mapping_says_everything() {
     let error = Mapping::prepare(spec("SELECT nix AS _key FROM trade"), &tables(&[])).await.err().expect("faults");
     assert_eq!(error.exit_code(), 2);

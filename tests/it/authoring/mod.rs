@@ -3,5 +3,6 @@
 
 mod check;
 mod mapped;
+mod returns;
 mod screens;
 mod vendor;
