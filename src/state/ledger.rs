@@ -282,11 +282,12 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let state = State::from_code(code).ok_or(rusqlite::Error::IntegralValueOutOfRange(2, i64::from(code)))?;
     let reason: Option<String> = row.get(8)?;
     let (text, field) = (row.get::<_, Option<String>>(9)?.unwrap_or_default(), row.get(10)?);
+    let remote: Option<String> = row.get(5)?;
     Ok(Entry {
         key: row.get(0)?,
-        delivered: Delivered { digest: row.get(1)?, version: row.get(3)?, state },
+        delivered: Delivered { digest: row.get(1)?, version: row.get(3)?, state, stored: remote.is_some() },
         rid: Rid(row.get(4)?),
-        remote: row.get(5)?,
+        remote,
         mapping: row.get(6)?,
         run: row.get(7)?,
         reason: reason.map(|code| Reason { code, text, field }),
