@@ -14,6 +14,7 @@ async fn a_crash_at_any_step_doubles_and_loses_nothing() {
         let erp = Erp { way: Duration::from_millis(1), ..Erp::default() };
         let mut bench = Bench::on(erp, &script);
         bench.options.in_doubt_wait = Duration::from_millis(8);
+        bench.options.in_flight = 1;
         let died = bench.deliver_until(some(15), steps).await.is_none();
         crashes += usize::from(died);
         let (done, ledger) = bench.deliver(some(15)).await;
@@ -26,7 +27,7 @@ async fn a_crash_at_any_step_doubles_and_loses_nothing() {
             break;
         }
     }
-    assert!(crashes > 20, "only {crashes} crashes");
+    assert!(crashes > 15, "only {crashes} crashes");
 }
 
 /// One life of a workspace: some runs against a target that does as it likes, some of them killed, then a good day.
@@ -62,14 +63,17 @@ async fn life(seed: u64) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_lives_end_with_every_document_there_once() {
-    for seeds in (0..200).collect::<Vec<u64>>().chunks(20) {
-        futures::future::join_all(seeds.iter().map(|seed| life(*seed))).await;
+    for seeds in (0..200).collect::<Vec<u64>>().chunks(25) {
+        let mut lives: tokio::task::JoinSet<()> = seeds.iter().map(|seed| life(*seed)).collect();
+        while let Some(life) = lives.join_next().await {
+            life.expect("a life ends well");
+        }
     }
 }
 
-/// The played target would show a double: without the second question there are some.
+/// The played target would show a double.
 #[tokio::test]
 async fn the_played_target_stores_twice_what_it_is_sent_twice() {
     use crate::sink::Sink as _;

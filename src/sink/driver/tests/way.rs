@@ -12,6 +12,7 @@ async fn a_target_that_refuses_doubles_is_never_waited_for() {
     let erp = Erp { refuses_doubles: true, keeps_digests: true, ..Erp::default() };
     let mut bench = Bench::on(erp, &[Answer::LostAfter, Answer::Well, Answer::LostBefore]);
     bench.options.in_doubt_wait = HOUR;
+    bench.chunk = 10;
     let (first, ledger) = bench.deliver(some(10)).await;
     assert!(first.complete);
     assert_eq!((first.states.get(State::Accepted), first.states.get(State::Unknown)), (4, 6));
