@@ -86,7 +86,7 @@ async fn deliver_with(
     }
     // Counted from the staged files, not from what came out of the mapping: a chunk that got lost breaks the balance.
     report.balance.in_scope = newest.rows.len() as u64;
-    report.settled_before = settle_leftovers(context, &sink, exchange, &delivery, &before).await?;
+    report.settled_before = settle_leftovers(context, &sink, exchange, &delivery, &before, done.calls).await?;
     report.withdrawn = withdraw(context, &delivery, &newest.superseded)?;
     context.store.keep_notes_of(&plan.pipeline.name, |rid| !newest.superseded.contains(rid))?;
     context.store.mark_done(&plan.pipeline.name, target, &slices.touched)
@@ -342,12 +342,13 @@ async fn settle_leftovers(
     exchange: &mut ExchangeWriter,
     delivery: &Delivery,
     before: &[Entry],
+    calls: i64,
 ) -> Result<(u64, u64)> {
     let earlier: HashSet<&str> = before.iter().map(|entry| entry.key.as_str()).collect();
     let mut left = context.store.in_doubt(delivery.target)?;
     left.retain(|entry| entry.run != delivery.run && earlier.contains(entry.key.as_str()));
     let ends = Ends { sink: Arc::clone(sink), store: context.store, exchange };
-    driver::settle_leftovers(ends, delivery, &left).await.map_err(sinks::at_sink)
+    driver::settle_leftovers(ends, delivery, &left, calls).await.map_err(sinks::at_sink)
 }
 
 /// Documents whose record makes none any more, in a newer version or by another mapping: they stay in the target and are

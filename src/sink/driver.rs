@@ -80,6 +80,8 @@ pub struct Delivered {
     pub in_scope: u64,
     pub mapped_rows: u64,
     pub unmapped: u64,
+    /// Calls to the target: they are numbered in the exchange record.
+    pub calls: i64,
     /// False when a limit, a stop or an error ended the loop before all chunks were through.
     pub complete: bool,
     /// Why it ended early, when the other side was the reason.
@@ -123,7 +125,6 @@ struct Loop<'a> {
     /// As they stand: the loop is about to end.
     held: Vec<Parcel>,
     calls: JoinSet<Returned>,
-    next_call: i64,
     on_the_way: u64,
     /// Nothing was ever delivered to this target from here: ask before the first send.
     find_first: bool,
@@ -149,7 +150,6 @@ impl<'a> Loop<'a> {
             behind: VecDeque::new(),
             held: Vec::new(),
             calls: JoinSet::new(),
-            next_call: 0,
             on_the_way: 0,
             find_first,
             patient,

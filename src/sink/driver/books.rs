@@ -114,13 +114,7 @@ impl<'a> Books<'a> {
     }
 
     /// Keeps one exchange; `state` is the lifecycle's word for what it showed, empty where it showed nothing yet.
-    pub(super) fn attempt(
-        &mut self,
-        about: &About<'_>,
-        exchange: Exchange,
-        state: &'static str,
-        remote: Option<&str>,
-    ) {
+    pub(super) fn attempt(&mut self, about: &About<'_>, exchange: Exchange, state: &'static str, remote: Option<&str>) {
         self.attempts.push(Attempt {
             run: self.delivery.run,
             batch: about.batch,

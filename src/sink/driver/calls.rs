@@ -3,9 +3,9 @@
 //! What is there but unfinished goes first, then questions whose time has come, then what is sent; never more than `in_flight`
 //! at once. Decides nothing about a document.
 
+use super::Loop;
 use super::doubt::{Doubt, MAX_DOUBTS};
 use super::parcel::{Batch, Parcel, Past};
-use super::Loop;
 use crate::base::record::Document;
 use crate::base::{Error, Result};
 use crate::sink::{Asked, Found, Receipt, Unfinished};
@@ -18,16 +18,31 @@ const FIND_CHUNK: usize = 500;
 
 /// A call that came back.
 pub(super) enum Returned {
-    Sent { batch: i64, parcels: Vec<Parcel>, receipts: Result<Vec<Receipt>> },
-    Found { batch: i64, doubts: Vec<Doubt>, found: Result<Vec<Found>>, asked_at: DateTime<Utc>, answered_at: DateTime<Utc> },
-    Finished { batch: i64, parcels: Vec<Parcel>, receipts: Result<Vec<Receipt>> },
+    Sent {
+        batch: i64,
+        parcels: Vec<Parcel>,
+        receipts: Result<Vec<Receipt>>,
+    },
+    Found {
+        batch: i64,
+        doubts: Vec<Doubt>,
+        found: Result<Vec<Found>>,
+        asked_at: DateTime<Utc>,
+        answered_at: DateTime<Utc>,
+    },
+    Finished {
+        batch: i64,
+        parcels: Vec<Parcel>,
+        receipts: Result<Vec<Receipt>>,
+    },
 }
 
 impl Loop<'_> {
     /// Starts calls as long as there is something to do and the target is not busy enough.
     pub(super) fn start_calls(&mut self) -> Result<()> {
         while self.calls.len() < self.options.in_flight.max(1) {
-            let due = if self.behind.is_empty() { self.doubts.take_due(Instant::now(), FIND_CHUNK) } else { Vec::new() };
+            let due =
+                if self.behind.is_empty() { self.doubts.take_due(Instant::now(), FIND_CHUNK) } else { Vec::new() };
             if !self.behind.is_empty() {
                 self.finish()?;
             } else if !due.is_empty() {
@@ -48,8 +63,8 @@ impl Loop<'_> {
     }
 
     fn number(&mut self) -> i64 {
-        self.next_call += 1;
-        self.next_call
+        self.done.calls += 1;
+        self.done.calls
     }
 
     /// Journal, act: the intent is written when the request is about to leave, so that what waits here is in no doubt.

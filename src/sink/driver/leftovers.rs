@@ -15,14 +15,14 @@ use std::time::Duration;
 /// Entries asked about at once.
 const GROUP: usize = 500;
 
-/// Settles what it can; gives how many were (there, not there).
+/// Settles what it can, counting its calls from `calls` on; gives how many were (there, not there).
 ///
 /// # Errors
 /// The target cannot be asked, or the books cannot be written. What was settled before that is in the ledger.
-pub async fn settle_leftovers(ends: Ends<'_>, delivery: &Delivery, left: &[Entry]) -> Result<(u64, u64)> {
+pub async fn settle_leftovers(ends: Ends<'_>, delivery: &Delivery, left: &[Entry], calls: i64) -> Result<(u64, u64)> {
     let Ends { sink, store, exchange } = ends;
     let books = Books::new(store, exchange, delivery, sink.target(), Duration::ZERO);
-    let mut leftovers = Leftovers { sink: &*sink, books, there: 0, missing: 0, calls: 0 };
+    let mut leftovers = Leftovers { sink: &*sink, books, there: 0, missing: 0, calls };
     for group in left.chunks(GROUP) {
         let result = leftovers.settle(group).await;
         leftovers.books.flush()?;
@@ -83,8 +83,7 @@ impl Leftovers<'_> {
         for (entry, receipt) in entries.into_iter().zip(receipts) {
             let settled = matches!(receipt.outcome.state(), State::Accepted | State::Present);
             self.there += u64::from(settled);
-            // Before the calls of the run itself, which count from 1.
-            let about = About { key: &entry.key, rid: entry.rid, batch: -self.calls };
+            let about = About { key: &entry.key, rid: entry.rid, batch: self.calls };
             self.books.settle(&about, receipt);
         }
         Ok(())
@@ -132,7 +131,10 @@ fn unproven(remote: Option<&str>) -> Reason {
 }
 
 fn not_there() -> Reason {
-    Reason::new("not sent", "the target does not have it, and no record of this run makes it; run the pipeline that does")
+    Reason::new(
+        "not sent",
+        "the target does not have it, and no record of this run makes it; run the pipeline that does",
+    )
 }
 
 #[cfg(test)]

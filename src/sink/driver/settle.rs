@@ -41,7 +41,10 @@ impl Loop<'_> {
             },
             Returned::Finished { batch, parcels, receipts } => match receipts {
                 Ok(receipts) => {
-                    parcels.into_iter().zip(receipts).for_each(|(parcel, receipt)| self.finished(batch, parcel, receipt));
+                    parcels
+                        .into_iter()
+                        .zip(receipts)
+                        .for_each(|(parcel, receipt)| self.finished(batch, parcel, receipt));
                 }
                 Err(error) => {
                     self.fail(error);
@@ -88,7 +91,10 @@ impl Loop<'_> {
     fn came_back(&mut self, batch: i64, mut parcel: Parcel, mut receipt: Receipt) {
         let state = receipt.outcome.state();
         let more = self.patient && parcel.past.rounds < MAX_ROUNDS;
-        if self.patient && !more && let Outcome::Unknown { reason } = &mut receipt.outcome {
+        if self.patient
+            && !more
+            && let Outcome::Unknown { reason } = &mut receipt.outcome
+        {
             reason.text.push_str(&format!("; so it was left after {} more attempts", parcel.past.rounds));
         }
         self.enter(batch, &parcel, receipt);
@@ -232,7 +238,10 @@ impl Loop<'_> {
                         key: parcel.document.key.to_string(),
                         state: State::Unknown,
                         remote: None,
-                        reason: Some(Reason::new("in doubt", "the run ended before the target could be asked about it")),
+                        reason: Some(Reason::new(
+                            "in doubt",
+                            "the run ended before the target could be asked about it",
+                        )),
                     });
                     self.leave(State::Unknown);
                 }

@@ -101,8 +101,7 @@ async fn what_a_dead_run_left_behind_is_finished_at_once() {
     let mut store = Store::open(&bench.workspace).unwrap();
     let target = store.target(bench.erp.target()).unwrap();
     let intend = Write::Intend { key: "K0".into(), digest, version: Some(1), rid: Rid::new(1, 0) };
-    let settle =
-        Write::Settle { key: "K0".into(), state: State::Behind, remote: Some("id-K0".into()), reason: None };
+    let settle = Write::Settle { key: "K0".into(), state: State::Behind, remote: Some("id-K0".into()), reason: None };
     store.record(target, 1, 1, &[intend, settle]).unwrap();
     drop(store);
     bench.calls(None);
@@ -231,11 +230,8 @@ async fn the_time_since_a_dead_run_was_last_heard_of_counts() {
 async fn doubtful_documents_are_bounded() {
     const BATCH: usize = 500;
     let mut bench = known(&[Answer::LostBefore; 20]).await;
-    bench.options = crate::sink::driver::Options {
-        batch_docs: BATCH,
-        in_doubt_wait: Duration::from_millis(1500),
-        ..bench.options
-    };
+    bench.options =
+        crate::sink::driver::Options { batch_docs: BATCH, in_doubt_wait: Duration::from_millis(1500), ..bench.options };
     bench.chunk = BATCH;
     let stop = async {
         tokio::time::sleep(Duration::from_millis(1400)).await;

@@ -40,7 +40,11 @@ async fn a_lost_workspace_asks_first_and_doubles_nothing() {
     // The canary has filled the ledger a little; that does not make the others known.
     let (rest, ledger) = bench.deliver(some(10)).await;
     assert_eq!((rest.states.get(State::Unchanged), rest.states.get(State::Present)), (4, 5));
-    assert_eq!((rest.states.get(State::Accepted), ledger.get(State::Present)), (1, 9), "the unaudited one was finished");
+    assert_eq!(
+        (rest.states.get(State::Accepted), ledger.get(State::Present)),
+        (1, 9),
+        "the unaudited one was finished"
+    );
     assert!(bench.of("K4").audited);
     assert_eq!(bench.doubled(), 0);
     assert!(!bench.calls(None).contains(&"send"));
