@@ -422,6 +422,34 @@ mod tests {
     }
 
     #[test]
+    fn what_was_stored_and_refused_is_not_sent_again_before_it_was_asked_about() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut store = Store::open(&Workspace::new(dir.path())).expect("a store");
+        let target = store.target("t").expect("a target");
+        let intend = |key: &str| Write::Intend { key: key.into(), digest: [1; 17], version: None, rid: Rid::new(1, 0) };
+        let settle = |key: &str, state, remote: Option<&str>| Write::Settle {
+            key: key.into(),
+            state,
+            remote: remote.map(Into::into),
+            reason: None,
+        };
+        let refused = [
+            intend("A"),
+            settle("A", State::Rejected, None),
+            intend("B"),
+            settle("B", State::Rejected, Some("41")),
+            intend("C"),
+            settle("C", State::Behind, Some("42")),
+        ];
+        store.record(target, 1, 1, &refused).expect("recorded");
+        store.record(target, 1, 2, &[intend("A")]).expect("nothing was stored: it may be sent again");
+        for key in ["B", "C"] {
+            store.record(target, 1, 2, &[intend(key)]).expect_err("it stands there");
+            store.record(target, 1, 2, &[settle(key, State::Unknown, None), intend(key)]).expect("asked: it is gone");
+        }
+    }
+
+    #[test]
     fn a_row_that_maps_again_loses_its_note() {
         let dir = tempfile::tempdir().expect("a folder");
         let mut store = Store::open(&Workspace::new(dir.path())).expect("a store");

@@ -141,3 +141,79 @@ pub(super) fn words(found: &Found) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::record::{DocKey, Document, Rid};
+    use crate::base::value::Object;
+    use crate::sink::driver::parcel::Past;
+    use State::{Accepted, Behind, Changed, Intended, Present, Rejected, Unknown};
+
+    const NEW: Digest = [1; 17];
+    const OLD: Digest = [2; 17];
+
+    fn parcel(sent: Option<(Digest, State)>) -> Parcel {
+        let key = DocKey::new("K").expect("a key");
+        let rids = vec![Rid::new(1, 0)];
+        let document = Document { key, digest: NEW, version: None, rids, body: Object::from_pairs([]) };
+        let sent = sent.map(|(digest, state)| Sent { digest, version: None, state, remote: Some("r0".into()) });
+        Parcel { document, past: Past { sent, rounds: 0 } }
+    }
+
+    #[test]
+    fn what_an_answer_means_as_a_table() {
+        let foreign = || Proof::Foreign(Reason::new("FDate", "another date"));
+        // (sent before, state there, proof, what it comes to, what the ledger then says of it)
+        let cases = [
+            (None, Present, Proof::Agrees, "ours", Present),
+            (None, Present, Proof::Unasked, "ours", Present),
+            (None, Present, Proof::Digest(NEW), "ours", Present),
+            (None, Present, Proof::Digest(OLD), "changed", Changed),
+            (None, Present, foreign(), "conflict", State::Conflict),
+            (None, Behind, Proof::Agrees, "ours", Behind),
+            (Some((NEW, Intended)), Present, Proof::Agrees, "ours", Accepted),
+            (Some((NEW, Unknown)), Present, Proof::Unasked, "ours", Accepted),
+            (Some((NEW, Unknown)), Behind, Proof::Agrees, "ours", Behind),
+            (Some((NEW, Unknown)), Present, foreign(), "conflict", State::Conflict),
+            (Some((NEW, Rejected)), Behind, Proof::Agrees, "ours", Behind),
+            (Some((NEW, Rejected)), Present, Proof::Agrees, "ours", Accepted),
+            (Some((OLD, Unknown)), Present, Proof::Agrees, "changed", Changed),
+            (Some((OLD, Unknown)), Present, Proof::Digest(NEW), "ours", Accepted),
+            (Some((OLD, Unknown)), Present, foreign(), "changed", Changed),
+            (Some((OLD, Unknown)), Behind, foreign(), "changed", Behind),
+            (Some((OLD, Rejected)), Behind, Proof::Agrees, "changed", Rejected),
+        ];
+        for (sent, there, proof, meaning, ledger) in cases {
+            let found = Found::There { remote: Some("r".into()), state: there, proof };
+            let (is, state, remote) = match judge(&parcel(sent), found.clone()) {
+                Verdict::Missing => ("missing", Unknown, None),
+                Verdict::Ours { state, remote } => ("ours", state, remote),
+                Verdict::Changed { state, remote, stands, .. } => {
+                    assert_eq!(stands, OLD, "{sent:?} {found:?}");
+                    ("changed", state, remote)
+                }
+                Verdict::Conflict { remote, .. } => ("conflict", State::Conflict, remote),
+            };
+            assert_eq!((is, state, remote.as_deref()), (meaning, ledger, Some("r")), "{sent:?} {found:?}");
+        }
+        assert_eq!(judge(&parcel(None), Found::Missing), Verdict::Missing);
+    }
+
+    #[test]
+    fn the_queue_gives_what_is_due_the_longest_waiting_first() {
+        let now = Instant::now();
+        let after = |seconds| now + std::time::Duration::from_secs(seconds);
+        let mut doubts = Doubts::default();
+        for (due, key) in [(after(3), "C"), (now, "A"), (after(9), "D"), (now, "B")] {
+            let mut parcel = parcel(None);
+            parcel.document.key = DocKey::new(key).expect("a key");
+            doubts.push(due, Doubt { parcel, again: None });
+        }
+        let names = |doubts: Vec<Doubt>| doubts.iter().map(|d| d.parcel.document.key.to_string()).collect::<String>();
+        assert_eq!(names(doubts.take_due(now, 1)), "A");
+        assert_eq!(names(doubts.take_due(after(5), 9)), "BC");
+        assert_eq!((doubts.len(), doubts.next_due()), (1, Some(after(9))));
+        assert_eq!(names(doubts.take_all().collect()), "D");
+    }
+}

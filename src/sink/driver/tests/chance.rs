@@ -42,7 +42,8 @@ async fn life(seed: u64) {
     bench.chunk = random.usize(1..9);
     let count = random.u32(1..14);
     // A lost request may go on for longer than until the first question, but not until the second.
-    bench.erp.inner.lock().unwrap().chance = Some((fastrand::Rng::with_seed(seed), wait.mul_f64(1.9)));
+    bench.erp.inner.lock().unwrap().chance =
+        Some((fastrand::Rng::with_seed(seed), wait.mul_f64(std::env::var("LATE").map_or(1.9, |v| v.parse().unwrap()))));
     for _ in 0..random.u32(1..4) {
         let steps = if random.bool() { random.usize(1..40) } else { usize::MAX };
         bench.deliver_until(some(count), steps).await;

@@ -3,9 +3,11 @@
 use super::bench::{Bench, WAIT, document, some};
 use super::erp::{Answer, Erp};
 use crate::base::lifecycle::State;
-use crate::base::record::Rid;
+use crate::base::record::{Document, Rid};
+use crate::exchange::ExchangeWriter;
 use crate::sink::Sink as _;
 use crate::sink::driver::doubt::MAX_DOUBTS;
+use crate::sink::driver::{Delivery, Ends, settle_leftovers};
 use crate::state::Store;
 use crate::state::ledger::Write;
 use chrono::{SecondsFormat, TimeDelta, Utc};
@@ -91,12 +93,9 @@ async fn what_is_behind_is_finished_and_never_saved_again() {
 async fn what_a_dead_run_left_behind_is_finished_at_once() {
     let mut bench = known(&[]).await;
     bench.options.in_doubt_wait = HOUR;
-    let put = |key: &str| {
-        let document = document(key, 0, 1);
-        bench.erp.inner.lock().unwrap().script = [Answer::BehindLost].into();
-        (document.digest, document)
-    };
-    let (digest, behind) = put("K0");
+    let behind = document("K0", 0, 1);
+    let digest = behind.digest;
+    bench.erp.inner.lock().unwrap().script = [Answer::BehindLost].into();
     bench.erp.send(std::slice::from_ref(&behind)).await.unwrap();
     let mut store = Store::open(&bench.workspace).unwrap();
     let target = store.target(bench.erp.target()).unwrap();
@@ -109,6 +108,43 @@ async fn what_a_dead_run_left_behind_is_finished_at_once() {
     assert_eq!(done.states.get(State::Accepted), 1);
     assert_eq!(bench.calls(None), ["find", "finish"]);
     assert_eq!(bench.of("K0").saves, 1);
+}
+
+#[tokio::test]
+async fn leftovers_are_settled_as_far_as_they_can_be_known_without_their_documents() {
+    let mut bench = known(&[]).await;
+    bench.options.batch_docs = 9;
+    bench.erp.inner.lock().unwrap().script = [Answer::Behind].into();
+    let there: Vec<Document> = ["K0", "K1", "AUD"].iter().map(|key| document(key, 0, 1)).collect();
+    bench.erp.send(&there).await.unwrap();
+    let mut store = Store::open(&bench.workspace).unwrap();
+    let target = store.target(bench.erp.target()).unwrap();
+    let run = store.begin_run("p", "run p", "then").unwrap();
+    // Known to stand there but for K1, whose answer was lost; K2 never arrived.
+    for (key, state, remote) in [
+        ("K0", State::Behind, Some("id-K0")),
+        ("AUD", State::Behind, Some("id-AUD")),
+        ("K1", State::Unknown, None),
+        ("K2", State::Unknown, None),
+    ] {
+        let (digest, rid) = (document(key, 0, 1).digest, Rid::new(1, 0));
+        let intend = Write::Intend { key: key.into(), digest, version: None, rid };
+        let settle = Write::Settle { key: key.into(), state, remote: remote.map(Into::into), reason: None };
+        store.record(target, 1, run, &[intend, settle]).unwrap();
+    }
+    let left = store.in_doubt(target).unwrap();
+    bench.workspace.make(&bench.workspace.exchange()).unwrap();
+    let mut exchange = ExchangeWriter::new(&bench.workspace.exchange(), run + 1);
+    let delivery = Delivery { pipeline: "p".into(), run: run + 1, target, mapping: 1 };
+    let ends = Ends { sink: bench.erp.clone(), store: &mut store, exchange: &mut exchange };
+    assert_eq!(settle_leftovers(ends, &delivery, &left, 0).await.unwrap(), (1, 1));
+    drop(store);
+    let stands = |key: &str| bench.entry(key).delivered.state;
+    assert_eq!([stands("K0"), stands("AUD")], [State::Accepted, State::Rejected]);
+    assert_eq!([stands("K1"), stands("K2")], [State::Unknown, State::Unknown]);
+    assert!(bench.entry("K1").reason.unwrap().text.contains("id-K1"));
+    assert_eq!(bench.exchanges("K0"), [("audit".to_string(), "accepted".to_string())]);
+    assert!(["K0", "K1", "AUD"].iter().all(|key| bench.of(key).saves == 1));
 }
 
 #[tokio::test]
@@ -212,15 +248,17 @@ async fn the_time_since_a_dead_run_was_last_heard_of_counts() {
             store.end_run(run, &ago(hours), 1, "{}").unwrap();
         }
         drop(store);
-        let stop = async {
-            tokio::time::sleep(Duration::from_millis(if at_once { 20_000 } else { 100 })).await;
-            bench.stop.store(true, Ordering::Relaxed);
+        let deliver = bench.deliver(some(1));
+        let (done, _) = if at_once {
+            deliver.await
+        } else {
+            let stop = async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                bench.stop.store(true, Ordering::Relaxed);
+            };
+            tokio::join!(deliver, stop).0
         };
-        let done = tokio::select! {
-            done = async { tokio::join!(bench.deliver(some(1)), std::future::ready(())).0 } => done,
-            () = async { stop.await; std::future::pending::<()>().await } => unreachable!(),
-        };
-        assert_eq!(done.0.complete, at_once, "{ended:?} {alive:?}");
+        assert_eq!(done.complete, at_once, "{ended:?} {alive:?}");
         let calls = bench.calls(None);
         assert_eq!(calls, if at_once { &["find", "find", "send"][..] } else { &[] }, "{ended:?} {alive:?}");
     }
