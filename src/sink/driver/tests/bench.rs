@@ -99,7 +99,9 @@ impl Bench {
     }
 
     pub fn doubled(&self) -> usize {
-        self.erp.inner.lock().unwrap().held.values().filter(|held| held.saves > 1).count()
+        let mut inner = self.erp.inner.lock().unwrap();
+        inner.all_arrive();
+        inner.held.values().filter(|held| held.saves > 1).count()
     }
 
     /// The calls since the last look, of one key if one is named.

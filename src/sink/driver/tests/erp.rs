@@ -72,6 +72,12 @@ impl Inner {
         arrived.into_iter().for_each(|(_, document)| self.store(&document, true));
     }
 
+    /// The requests that are still running come to their end, however late.
+    pub fn all_arrive(&mut self) {
+        let coming = std::mem::take(&mut self.coming);
+        coming.into_iter().for_each(|(_, document)| self.store(&document, true));
+    }
+
     fn store(&mut self, document: &Document, audited: bool) {
         let held = Held { digest: document.digest, saves: 0, audited };
         self.held.entry(document.key.to_string()).or_insert(held).saves += 1;
