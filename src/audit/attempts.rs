@@ -25,7 +25,7 @@ pub struct Attempt {
     /// As it was sent, without secrets; JSON or the statements' parameters.
     pub request: String,
     pub answer: String,
-    /// The outcome in the words of the lifecycle.
+    /// The outcome in the words of the lifecycle; empty where another request of the same attempt came after.
     pub state: String,
     pub remote: Option<String>,
     pub sent_at: String,

@@ -62,6 +62,9 @@ pub const ALL: [State; 14] = [
 /// `Mapped` → `Rejected`, `Conflict`, `Acknowledged` confirms what the ledger says of the same document.
 /// `Rejected`/`Blocked` → `Intended` happens on a retry or with another digest only. `Accepted`/`Present` → `Changed`, `Withdrawn` happens when a
 /// newer source version comes, and back when the source takes that back. A state may always be confirmed by itself.
+///
+/// What is there, though not as it should be, is never stored again: `Behind` has no way to `Intended`, and a `Rejected` one
+/// that has a remote id ([`Delivered::stored`]) has none but over `Unknown`, which is: asked, and not there any more.
 pub const NEXT: &[(State, &[State])] = &[
     (Mapped, &[Blocked, Unchanged, Stale, Changed, Intended, Unknown, Rejected, Conflict, Acknowledged]),
     (Blocked, &[Intended]),
@@ -72,8 +75,8 @@ pub const NEXT: &[(State, &[State])] = &[
     (Intended, &[Accepted, Present, Behind, Rejected, Unknown, Conflict, Changed]),
     (Accepted, &[Changed, Withdrawn]),
     (Present, &[Changed, Withdrawn]),
-    (Behind, &[Accepted, Rejected, Unknown]),
-    (Rejected, &[Intended]),
+    (Behind, &[Accepted, Present, Rejected, Unknown, Conflict, Changed]),
+    (Rejected, &[Intended, Accepted, Present, Behind, Unknown, Conflict, Changed]),
     (Unknown, &[Intended, Accepted, Present, Behind, Rejected, Conflict, Changed]),
     (Conflict, &[Acknowledged]),
     (Acknowledged, &[Changed, Withdrawn]),
@@ -149,6 +152,8 @@ pub fn decide(new: &Candidate, delivered: Option<&Delivered>, retry: bool) -> St
     match old.state {
         // Sent, answer never recorded: ask, whatever the new digest is.
         Intended | Unknown | Behind => Unknown,
+        // Stored and then refused (by an audit): it may have been finished or removed there meanwhile.
+        Rejected if old.stored && (retry || old.digest != new.digest) => Unknown,
         Rejected if retry || old.digest != new.digest => Intended,
         Rejected => Rejected,
         Conflict => Conflict,
@@ -174,6 +179,8 @@ pub struct Delivered {
     pub digest: [u8; 17],
     pub version: Option<i64>,
     pub state: State,
+    /// The target has given it an id: whatever its state, something of it was there.
+    pub stored: bool,
 }
 
 fn is_older(new: Option<i64>, old: Option<i64>) -> bool {
@@ -266,11 +273,16 @@ mod tests {
             assert!(NEXT.iter().any(|(from, _)| *from == s), "{s} has no row");
         }
         assert!(!Accepted.may_become(Intended), "an accepted document is never sent again");
+        assert!(!Behind.may_become(Intended), "what is there is finished, never saved again");
         assert!(!Unknown.may_become(Mapped));
     }
 
     fn old(state: State, digest: u8, version: i64) -> Delivered {
-        Delivered { digest: [digest; 17], version: Some(version), state }
+        Delivered { digest: [digest; 17], version: Some(version), state, stored: false }
+    }
+
+    fn stored(state: State, digest: u8, version: i64) -> Delivered {
+        Delivered { stored: true, ..old(state, digest, version) }
     }
 
     #[test]
@@ -287,13 +299,18 @@ mod tests {
             (Some(old(Unknown, 2, 5)), Unknown),
             (Some(old(Rejected, 1, 5)), Rejected),
             (Some(old(Rejected, 2, 4)), Intended),
+            (Some(stored(Rejected, 1, 5)), Rejected),
+            (Some(stored(Rejected, 2, 4)), Unknown),
+            (Some(stored(Behind, 1, 5)), Unknown),
             (Some(old(Conflict, 1, 5)), Conflict),
         ];
         for (ledger, expected) in cases {
             assert_eq!(decide(&new, ledger.as_ref(), false), expected, "{ledger:?}");
         }
         assert_eq!(decide(&new, Some(&old(Rejected, 1, 5)), true), Intended);
-        assert_eq!(decide(&new, Some(&old(Intended, 1, 5)), true), Unknown, "a retry never skips asking");
+        for asked in [old(Intended, 1, 5), stored(Rejected, 1, 5), stored(Behind, 1, 5)] {
+            assert_eq!(decide(&new, Some(&asked), true), Unknown, "a retry never skips asking: {asked:?}");
+        }
     }
 
     #[test]

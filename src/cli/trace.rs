@@ -100,12 +100,15 @@ fn asked(ask: &SliceAsk) -> String {
 
 fn sent(attempt: &Attempt, number: usize, of: usize, lines: usize) -> String {
     let which = if of > 1 { format!("attempt {number} of {of}, ") } else { String::new() };
-    let head = format!("{which}run {}, batch {}, sent {}", attempt.run, attempt.batch, attempt.sent_at);
+    let operation = if attempt.operation.is_empty() { String::new() } else { format!("{} ", attempt.operation) };
+    let head = format!("{which}run {}, batch {}, {operation}sent {}", attempt.run, attempt.batch, attempt.sent_at);
     let body = render::head(&render::indent_json(&attempt.request), lines);
     let mut out = render::beside("request", LEFT, &format!("{head}\n{body}"));
     let remote = attempt.remote.as_ref().map(|id| format!(", its id there {id}")).unwrap_or_default();
     let answer = render::head(&render::indent_json(&attempt.answer), lines);
-    let text = format!("{}{remote}, {}\n{answer}", attempt.state, attempt.answered_at);
+    // Of several requests only the last one shows what became of the document.
+    let shown = if attempt.state.is_empty() { String::new() } else { format!("{}{remote}, ", attempt.state) };
+    let text = format!("{shown}{}\n{answer}", attempt.answered_at);
     out.push_str(&render::beside("answer", LEFT, &text));
     out
 }

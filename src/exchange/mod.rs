@@ -28,7 +28,7 @@ pub struct Attempt {
     pub operation: &'static str,
     pub request: String,
     pub answer: String,
-    /// The outcome in the words of the lifecycle.
+    /// The outcome in the words of the lifecycle; empty where another request of the same attempt came after.
     pub state: &'static str,
     pub remote: Option<String>,
     pub sent_at: String,

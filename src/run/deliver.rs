@@ -16,7 +16,7 @@ use crate::run::{Context, Event, Select, sinks};
 use crate::sink::driver::{self, Chunk, Delivered, Delivery, Ends, Options};
 use crate::sink::{Asked, Found, Sink};
 use crate::staging::{self, Newest, RowSet, SliceFile, StagedTables};
-use crate::state::ledger::{TargetId, Write};
+use crate::state::ledger::{Entry, TargetId, Write};
 use crate::state::slices::SliceRow;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,6 +30,18 @@ const SAMPLE: u32 = 20;
 
 /// Maps and delivers what `select` names.
 pub async fn deliver(context: &mut Context<'_>, select: &Select, report: &mut Report) -> Result<()> {
+    let mut exchange = ExchangeWriter::new(&context.plan.workspace.exchange(), context.run);
+    let delivered = deliver_with(context, select, report, &mut exchange).await;
+    let closed = exchange.finish();
+    delivered.and(closed)
+}
+
+async fn deliver_with(
+    context: &mut Context<'_>,
+    select: &Select,
+    report: &mut Report,
+    exchange: &mut ExchangeWriter,
+) -> Result<()> {
     let plan = context.plan;
     let sink = sinks::open(plan).map_err(sinks::at_sink)?;
     sink.check().await.map_err(sinks::at_sink)?;
@@ -47,9 +59,9 @@ pub async fn deliver(context: &mut Context<'_>, select: &Select, report: &mut Re
     let mapping = prepare(context, &tables).await?;
     let mapping_id = context.store.mapping(&hex::encode(mapping.digest()), &plan.mapping_sql)?;
     let delivery = Delivery { pipeline: plan.pipeline.name.clone(), run: context.run, target, mapping: mapping_id };
-    let producer = Producer::new(plan, mapping, tables, select);
     let before = context.store.in_doubt(target)?;
-    let (done, produced) = flow(context, &sink, &delivery, select, newest.rows.clone(), producer).await?;
+    let producer = Producer::new(plan, mapping, tables, select).beginning_with(&before);
+    let (done, produced) = flow(context, &sink, exchange, &delivery, select, newest.rows.clone(), producer).await?;
     enter(report, &done);
     // What was delivered before the mapping failed is in the report; then the failure ends the run.
     let producer = produced?;
@@ -74,7 +86,7 @@ pub async fn deliver(context: &mut Context<'_>, select: &Select, report: &mut Re
     }
     // Counted from the staged files, not from what came out of the mapping: a chunk that got lost breaks the balance.
     report.balance.in_scope = newest.rows.len() as u64;
-    report.settled_before = settle_leftovers(context, &*sink, &delivery, before.iter().map(|e| e.key.as_str())).await?;
+    report.settled_before = settle_leftovers(context, &sink, exchange, &delivery, &before, done.calls).await?;
     report.withdrawn = withdraw(context, &delivery, &newest.superseded)?;
     context.store.keep_notes_of(&plan.pipeline.name, |rid| !newest.superseded.contains(rid))?;
     context.store.mark_done(&plan.pipeline.name, target, &slices.touched)
@@ -190,13 +202,25 @@ pub(super) struct Producer {
     version: String,
     scope: Scope,
     only_key: Option<String>,
+    /// Rows to be mapped before all others.
+    first: RowSet,
 }
 
 impl Producer {
     pub(super) fn new(plan: &Plan, mapping: Mapping, tables: StagedTables, select: &Select) -> Self {
         let version = plan.pipeline.source.version.clone();
         let tables = tables.only(mapping.members());
-        Self { mapping, tables, version, scope: plan.pipeline.mapping.scope, only_key: select.key.clone() }
+        let (scope, only_key) = (plan.pipeline.mapping.scope, select.key.clone());
+        Self { mapping, tables, version, scope, only_key, first: RowSet::default() }
+    }
+
+    /// Finish before you begin: the documents in doubt are made first. One whose record has a newer version by now comes with
+    /// that version's row.
+    fn beginning_with(mut self, doubtful: &[Entry]) -> Self {
+        if self.scope != Scope::All {
+            self.first = doubtful.iter().map(|entry| entry.rid).collect();
+        }
+        self
     }
 
     /// Records mapped at once; a mapping over all records cannot be cut.
@@ -205,7 +229,13 @@ impl Producer {
     }
 
     async fn produce(mut self, rows: RowSet, chunks: Sender<Chunk>) -> Result<Self> {
-        for part in rows.chunks(self.chunk_rows(&rows)) {
+        let size = self.chunk_rows(&rows);
+        let first: RowSet = self.first.iter().filter(|rid| rows.contains(*rid)).collect();
+        let mut rest = rows;
+        first.iter().for_each(|rid| {
+            rest.remove(rid);
+        });
+        for part in first.chunks(size).chain(rest.chunks(size)) {
             let chunk = self.map(&part).await?;
             if chunks.send(chunk).await.is_err() {
                 // The delivery loop has ended: limit, stop or failure; it says so itself.
@@ -259,6 +289,7 @@ fn has_key(item: &Mapped, wanted: &str) -> bool {
 async fn flow(
     context: &mut Context<'_>,
     sink: &Arc<dyn Sink>,
+    exchange: &mut ExchangeWriter,
     delivery: &Delivery,
     select: &Select,
     rows: RowSet,
@@ -275,13 +306,11 @@ async fn flow(
         retry: select.remap || select.key.is_some(),
         limit: select.limit,
     };
-    let mut exchange = ExchangeWriter::new(&context.plan.workspace.exchange(), context.run);
     let progress = context.progress;
     let tell = |done: &Delivered| progress.hear(progress_of(done));
-    let ends = Ends { sink: Arc::clone(sink), store: context.store, exchange: &mut exchange };
+    let ends = Ends { sink: Arc::clone(sink), store: context.store, exchange };
     let done = driver::deliver(ends, delivery, &options, receiver, context.stop, &tell).await;
     let joined = producing.join_next().await;
-    exchange.finish()?;
     let producer = match joined {
         Some(joined) => joined.map_err(|e| Error::bug(format!("the mapping task ended abnormally: {e}")))?,
         None => return Err(Error::bug("the mapping task was lost")),
@@ -309,56 +338,17 @@ fn enter(report: &mut Report, done: &Delivered) {
 /// Documents in doubt before this run that no record made again: ask what is there. Gives (there, not there).
 async fn settle_leftovers(
     context: &mut Context<'_>,
-    sink: &dyn Sink,
+    sink: &Arc<dyn Sink>,
+    exchange: &mut ExchangeWriter,
     delivery: &Delivery,
-    before: impl Iterator<Item = &str>,
+    before: &[Entry],
+    calls: i64,
 ) -> Result<(u64, u64)> {
-    let earlier: HashSet<&str> = before.collect();
-    let left: Vec<_> = context.store.in_doubt(delivery.target)?;
-    let left: Vec<_> = left.into_iter().filter(|e| e.run != delivery.run && earlier.contains(e.key.as_str())).collect();
-    let (mut there, mut missing) = (0, 0);
-    for group in left.chunks(500) {
-        let keys: Vec<_> = group
-            .iter()
-            .map(|e| DocKey::new(&e.key))
-            .collect::<Result<_, _>>()
-            .map_err(|reason| Error::bug(format!("a key in the ledger is none: {reason}")))?;
-        let asked = keys.iter().zip(group);
-        let asked: Vec<_> = asked.map(|(key, e)| Asked { key, document: None, remote: e.remote.as_deref() }).collect();
-        let found = sink.find(&asked).await.map_err(sinks::at_sink)?;
-        let writes: Vec<Write> = group
-            .iter()
-            .zip(found)
-            .map(|(entry, found)| {
-                let (state, remote, reason) = match found {
-                    Found::There { remote, state, proof } if proof.is_of(&entry.delivered.digest) => {
-                        there += 1;
-                        (state, remote, None)
-                    }
-                    Found::There { remote, .. } => (State::Conflict, remote, Some(other_content())),
-                    // Not forgotten: another pipeline may make it, and until one does somebody has to know.
-                    Found::Missing => {
-                        missing += 1;
-                        (State::Unknown, None, Some(not_there()))
-                    }
-                };
-                Write::Settle { key: entry.key.clone(), state, remote, reason }
-            })
-            .collect();
-        context.store.record(delivery.target, delivery.mapping, delivery.run, &writes)?;
-    }
-    Ok((there, missing))
-}
-
-fn other_content() -> Reason {
-    Reason::new("other content", "another document stands in the target under this key")
-}
-
-fn not_there() -> Reason {
-    Reason::new(
-        "not sent",
-        "the target does not have it, and no record of this run makes it; run the pipeline that does",
-    )
+    let earlier: HashSet<&str> = before.iter().map(|entry| entry.key.as_str()).collect();
+    let mut left = context.store.in_doubt(delivery.target)?;
+    left.retain(|entry| entry.run != delivery.run && earlier.contains(entry.key.as_str()));
+    let ends = Ends { sink: Arc::clone(sink), store: context.store, exchange };
+    driver::settle_leftovers(ends, delivery, &left, calls).await.map_err(sinks::at_sink)
 }
 
 /// Documents whose record makes none any more, in a newer version or by another mapping: they stay in the target and are

@@ -2,26 +2,43 @@
 //!
 //! Takes chunks of mapped rows, asks the ledger what each document is to its target, commits the intent, sends, keeps request
 //! and answer, commits the outcome. Never sends what may be there without asking, never drops a document, never detaches a task.
+//!
+//! Sends, questions and finishes are tasks beside each other ([`calls`]). A document whose answer was lost waits among the
+//! doubtful ([`doubt`]) for `in_doubt_wait`, while the others go on, and is asked about; what is not there then is asked about
+//! once more, and only then sent again. What is there without being through is finished, never stored anew.
 
 mod admit;
 mod books;
+mod calls;
+mod doubt;
+mod leftovers;
+mod parcel;
+mod settle;
 #[cfg(test)]
 mod tests;
 
-use crate::base::lifecycle::{State, Tally};
-use crate::base::record::{Document, Mapped, Outcome, Reason, Rid};
-use crate::base::{Error, Kind, Result};
+use crate::base::lifecycle::Tally;
+use crate::base::record::{Mapped, Rid};
+use crate::base::{Error, Result};
 use crate::exchange::ExchangeWriter;
-use crate::sink::{Receipt, Sink};
+use crate::sink::Sink;
 use crate::state::Store;
 use crate::state::ledger::TargetId;
 use books::Books;
+use calls::Returned;
+use doubt::{Doubts, MAX_DOUBTS};
+pub use leftovers::settle_leftovers;
+use parcel::{Batch, Parcel};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// The loop looks up this often although nothing came back: for a stop, for its books, for its sign of life.
+const TICK: Duration = Duration::from_millis(200);
 
 /// What one mapped chunk of rows hands to the loop.
 #[derive(Debug, Default)]
@@ -38,11 +55,11 @@ pub struct Chunk {
 pub struct Options {
     pub batch_docs: usize,
     pub in_flight: usize,
-    /// How long a lost request may still be running at the other side.
+    /// How long a lost request may still be running at the other side. Not waited for where the target refuses doubles.
     pub in_doubt_wait: Duration,
     /// Send rejected documents again although nothing about them changed.
     pub retry: bool,
-    /// Stop after this many documents were sent.
+    /// Stop after this many documents were put on the way: asked about or sent.
     pub limit: Option<u64>,
 }
 
@@ -63,22 +80,12 @@ pub struct Delivered {
     pub in_scope: u64,
     pub mapped_rows: u64,
     pub unmapped: u64,
+    /// Calls to the target: they are numbered in the exchange record.
+    pub calls: i64,
     /// False when a limit, a stop or an error ended the loop before all chunks were through.
     pub complete: bool,
     /// Why it ended early, when the other side was the reason.
     pub failure: Option<Error>,
-}
-
-/// A batch whose intents are committed.
-struct Batch {
-    number: i64,
-    documents: Vec<Document>,
-}
-
-/// A batch that came back.
-struct Returned {
-    batch: Batch,
-    receipts: Result<Vec<Receipt>>,
 }
 
 /// What the loop works on.
@@ -109,29 +116,43 @@ struct Loop<'a> {
     sink: Arc<dyn Sink>,
     books: Books<'a>,
     options: &'a Options,
+    /// To be sent, in this order; nothing of it is in the journal yet.
     ready: VecDeque<Batch>,
-    sends: JoinSet<Returned>,
-    next_batch: i64,
-    sent: u64,
+    /// To be asked about.
+    doubts: Doubts,
+    /// To be finished.
+    behind: VecDeque<Parcel>,
+    /// As they stand: the loop is about to end.
+    held: Vec<Parcel>,
+    calls: JoinSet<Returned>,
+    on_the_way: u64,
     /// Nothing was ever delivered to this target from here: ask before the first send.
     find_first: bool,
+    /// The target may store a document twice: what is in doubt is waited for.
+    patient: bool,
     done: Delivered,
 }
 
 impl<'a> Loop<'a> {
     fn new(ends: Ends<'a>, delivery: &'a Delivery, options: &'a Options) -> Result<Self> {
         let Ends { sink, store, exchange } = ends;
-        let find_first = store.ledger_is_empty(delivery.target)?;
-        let books = Books::new(store, exchange, delivery, sink.target());
+        let patient = !sink.refuses_doubles();
+        // A canary must not hide that the workspace is new: what a lost one has sent is known after a whole delivery only.
+        let find_first =
+            if patient { !store.was_delivered_to(delivery.target)? } else { store.ledger_is_empty(delivery.target)? };
+        let books = Books::new(store, exchange, delivery, sink.target(), options.in_doubt_wait);
         Ok(Self {
             sink,
             books,
             options,
             ready: VecDeque::new(),
-            sends: JoinSet::new(),
-            next_batch: 1,
-            sent: 0,
+            doubts: Doubts::default(),
+            behind: VecDeque::new(),
+            held: Vec::new(),
+            calls: JoinSet::new(),
+            on_the_way: 0,
             find_first,
+            patient,
             done: Delivered::default(),
         })
     }
@@ -142,92 +163,59 @@ impl<'a> Loop<'a> {
         stop: &AtomicBool,
         progress: &(dyn Fn(&Delivered) + Send + Sync),
     ) -> Result<()> {
-        let mut open = true;
-        while open || !self.ready.is_empty() || !self.sends.is_empty() {
+        let (mut open, mut cut) = (true, false);
+        while open || self.has_work() {
             if stop.load(Ordering::Relaxed) || self.done.failure.is_some() {
                 return Ok(());
             }
-            self.start_sends();
+            self.books.sign_of_life()?;
+            self.start_calls()?;
+            let (room, pause) = (open && self.has_room(), self.pause());
             tokio::select! {
                 biased;
-                Some(returned) = self.sends.join_next(), if !self.sends.is_empty() => self.settle(returned)?,
-                chunk = chunks.recv(), if open && self.ready.len() < self.options.in_flight => match chunk {
+                Some(returned) = self.calls.join_next(), if !self.calls.is_empty() => self.take(returned)?,
+                chunk = chunks.recv(), if room => match chunk {
                     Some(chunk) => {
-                        if self.admit(chunk).await? == Admitted::LimitReached {
-                            return self.finish_ready().await;
-                        }
+                        cut = self.admit(chunk)? == Admitted::LimitReached;
+                        open = !cut;
                     }
                     None => open = false,
                 },
+                () = tokio::time::sleep(pause) => {}
             }
             self.books.flush_if_due()?;
             progress(&self.done);
         }
-        self.done.complete = true;
+        self.done.complete = !cut;
         Ok(())
     }
 
-    /// After the limit: sends what was admitted, takes nothing more.
-    async fn finish_ready(&mut self) -> Result<()> {
-        while !self.ready.is_empty() || !self.sends.is_empty() {
-            self.start_sends();
-            if let Some(returned) = self.sends.join_next().await {
-                self.settle(returned)?;
-            }
-            if self.done.failure.is_some() {
-                break;
-            }
-        }
-        Ok(())
+    fn has_work(&self) -> bool {
+        !self.calls.is_empty() || !self.ready.is_empty() || !self.behind.is_empty() || self.doubts.len() > 0
     }
 
-    fn start_sends(&mut self) {
-        while self.sends.len() < self.options.in_flight {
-            let Some(batch) = self.ready.pop_front() else { return };
-            let sink = Arc::clone(&self.sink);
-            self.sends.spawn(async move {
-                let receipts = sink.send(&batch.documents).await;
-                Returned { batch, receipts }
-            });
+    /// May another chunk be admitted?
+    fn has_room(&self) -> bool {
+        self.ready.len() < self.options.in_flight && self.doubts.len() < MAX_DOUBTS
+    }
+
+    /// How long nothing need be done if nothing comes.
+    fn pause(&self) -> Duration {
+        match self.doubts.next_due() {
+            Some(due) if self.calls.len() < self.options.in_flight => {
+                TICK.min(due.saturating_duration_since(Instant::now()))
+            }
+            _ => TICK,
         }
     }
 
-    fn settle(&mut self, joined: Result<Returned, tokio::task::JoinError>) -> Result<()> {
-        let returned = joined.map_err(|e| Error::bug(format!("a send ended abnormally: {e}")))?;
-        let Returned { batch, receipts } = returned;
-        let receipts = match receipts {
-            Ok(receipts) if receipts.len() == batch.documents.len() => receipts,
-            Ok(receipts) => {
-                let (got, sent) = (receipts.len(), batch.documents.len());
-                return Err(Error::bug(format!("the sink gave {got} receipts for {sent} documents")));
-            }
-            Err(error) => {
-                let receipts = vec![not_sent(&error); batch.documents.len()];
-                self.done.failure.get_or_insert(error);
-                receipts
-            }
-        };
-        self.enter(&batch, &receipts);
-        Ok(())
-    }
-
-    /// Waits for what is in flight, takes back what was never sent, commits everything.
+    /// Waits for what is in flight, holds what is not through, commits everything.
     async fn drain(&mut self) -> Result<()> {
-        while let Some(returned) = self.sends.join_next().await {
-            self.settle(returned)?;
+        while let Some(returned) = self.calls.join_next().await {
+            self.take(returned)?;
         }
-        let held: Vec<Batch> = self.ready.drain(..).collect();
-        for batch in held {
-            let stopped = Error::new(Kind::Stopped, "the run ended before this batch was sent");
-            let receipts = vec![not_sent(&stopped); batch.documents.len()];
-            self.enter(&batch, &receipts);
-        }
+        self.hold();
         self.books.flush()
-    }
-
-    fn enter(&mut self, batch: &Batch, receipts: &[Receipt]) {
-        receipts.iter().for_each(|receipt| self.done.states.add(receipt.outcome.state(), 1));
-        self.books.settle(batch, receipts);
     }
 }
 
@@ -237,13 +225,9 @@ enum Admitted {
     LimitReached,
 }
 
-/// The intent stands in the journal, so the next run asks before it sends: unknown, although nothing should have arrived.
-fn not_sent(error: &Error) -> Receipt {
-    let outcome = Outcome::Unknown { reason: Reason::new("not sent", error.to_string()) };
-    Receipt { outcome, exchanges: Vec::new() }
-}
-
-/// States in which a document leaves the loop without being sent.
-fn is_decided(state: State) -> bool {
-    !matches!(state, State::Intended | State::Unknown)
+fn distinct<'a>(rids: impl Iterator<Item = &'a Rid>) -> u64 {
+    let mut rids: Vec<Rid> = rids.copied().collect();
+    rids.sort_unstable();
+    rids.dedup();
+    rids.len() as u64
 }

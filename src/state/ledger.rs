@@ -282,11 +282,12 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let state = State::from_code(code).ok_or(rusqlite::Error::IntegralValueOutOfRange(2, i64::from(code)))?;
     let reason: Option<String> = row.get(8)?;
     let (text, field) = (row.get::<_, Option<String>>(9)?.unwrap_or_default(), row.get(10)?);
+    let remote: Option<String> = row.get(5)?;
     Ok(Entry {
         key: row.get(0)?,
-        delivered: Delivered { digest: row.get(1)?, version: row.get(3)?, state },
+        delivered: Delivered { digest: row.get(1)?, version: row.get(3)?, state, stored: remote.is_some() },
         rid: Rid(row.get(4)?),
-        remote: row.get(5)?,
+        remote,
         mapping: row.get(6)?,
         run: row.get(7)?,
         reason: reason.map(|code| Reason { code, text, field }),
@@ -418,6 +419,34 @@ mod tests {
         let found = store.entries(target, ["A", "B"].into_iter()).expect("entries");
         assert_eq!(found[0].as_ref().map(|e| e.delivered.state), Some(State::Accepted));
         assert!(found[1].is_none(), "the whole transaction was undone");
+    }
+
+    #[test]
+    fn what_was_stored_and_refused_is_not_sent_again_before_it_was_asked_about() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut store = Store::open(&Workspace::new(dir.path())).expect("a store");
+        let target = store.target("t").expect("a target");
+        let intend = |key: &str| Write::Intend { key: key.into(), digest: [1; 17], version: None, rid: Rid::new(1, 0) };
+        let settle = |key: &str, state, remote: Option<&str>| Write::Settle {
+            key: key.into(),
+            state,
+            remote: remote.map(Into::into),
+            reason: None,
+        };
+        let refused = [
+            intend("A"),
+            settle("A", State::Rejected, None),
+            intend("B"),
+            settle("B", State::Rejected, Some("41")),
+            intend("C"),
+            settle("C", State::Behind, Some("42")),
+        ];
+        store.record(target, 1, 1, &refused).expect("recorded");
+        store.record(target, 1, 2, &[intend("A")]).expect("nothing was stored: it may be sent again");
+        for key in ["B", "C"] {
+            store.record(target, 1, 2, &[intend(key)]).expect_err("it stands there");
+            store.record(target, 1, 2, &[settle(key, State::Unknown, None), intend(key)]).expect("asked: it is gone");
+        }
     }
 
     #[test]

@@ -11,7 +11,8 @@ pub mod slices;
 mod steps;
 
 use crate::base::{Error, Result};
-use rusqlite::{Connection, OpenFlags, params};
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -121,7 +122,8 @@ impl Store {
         match version(&connection)? {
             // Another process is just making it.
             0 => Ok(None),
-            schema::VERSION => Ok(Some(Self { connection, _lock: None })),
+            // What looks reads nothing that is younger than the first version.
+            1..=schema::VERSION => Ok(Some(Self { connection, _lock: None })),
             other => Err(of_another_version(other)),
         }
     }
@@ -163,6 +165,21 @@ impl Store {
         })
     }
 
+    /// Notes that a run is alive: what it has sent cannot have been lost later than its last sign.
+    pub fn alive(&mut self, run: i64, now: &str) -> Result<()> {
+        self.transaction(|t| t.execute("UPDATE run SET alive_at = ?2 WHERE id = ?1", params![run, now]).map(drop))
+    }
+
+    /// When a run ended or, having no end, last gave a sign of life; `None` when that is not known.
+    pub fn last_sign(&self, run: i64) -> Result<Option<LastSign>> {
+        let sql = "SELECT coalesce(max(ended_at, alive_at), ended_at, alive_at), ended_at IS NOT NULL
+                     FROM run WHERE id = ?1";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Option<String>>(0)?, row.get(1)?));
+        let found = self.connection.query_row(sql, [run], read).optional().map_err(failed)?;
+        let Some((Some(text), ended)) = found else { return Ok(None) };
+        Ok(DateTime::parse_from_rfc3339(&text).ok().map(|at| LastSign { at: at.to_utc(), ended }))
+    }
+
     /// The last runs, newest first.
     pub fn runs(&self, pipeline: Option<&str>, limit: u32) -> Result<Vec<RunRow>> {
         let sql = "SELECT id, pipeline, command, started_at, ended_at, exit_code, report FROM run
@@ -184,6 +201,14 @@ fn run_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRow> {
         exit_code: row.get(5)?,
         report: row.get(6)?,
     })
+}
+
+/// The last that is known of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastSign {
+    pub at: DateTime<Utc>,
+    /// It came to its end; otherwise it may have lived on for as long as it was allowed to keep silent.
+    pub ended: bool,
 }
 
 /// One line of `runs`.
@@ -224,6 +249,11 @@ fn migrate(connection: &Connection) -> Result<()> {
             .execute_batch(&format!("BEGIN; {} PRAGMA user_version = {}; COMMIT;", schema::TABLES, schema::VERSION))
             .map_err(failed),
         schema::VERSION => Ok(()),
+        old @ 1..schema::VERSION => {
+            let steps = usize::try_from(old - 1).map_or(&[][..], |done| &schema::MIGRATIONS[done..]).join("; ");
+            let sql = format!("BEGIN; {steps}; PRAGMA user_version = {}; COMMIT;", schema::VERSION);
+            connection.execute_batch(&sql).map_err(failed)
+        }
         other => Err(of_another_version(other)),
     }
 }
@@ -240,6 +270,28 @@ fn of_another_version(version: i64) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_workspace_of_the_first_version_is_brought_up_to_date() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let workspace = Workspace::new(dir.path());
+        let mut store = Store::open(&workspace).expect("a store");
+        let run = store.begin_run("p", "run p", "2024-01-01T00:00:00Z").expect("a run");
+        let backwards = "ALTER TABLE run DROP COLUMN alive_at; PRAGMA user_version = 1;";
+        store.connection.execute_batch(backwards).expect("as it was");
+        drop(store);
+        let reader = Store::open_to_read(&workspace).expect("no error").expect("a store");
+        assert_eq!(reader.runs(None, 9).expect("runs")[0].id, run, "looking changes nothing");
+        let mut store = Store::open(&workspace).expect("an old store");
+        assert_eq!(store.last_sign(run).expect("an answer"), None);
+        store.alive(run, "2024-01-01T00:00:10.000Z").expect("noted");
+        let sign = |store: &Store| store.last_sign(run).expect("an answer").map(|s| (s.at.to_rfc3339(), s.ended));
+        assert_eq!(sign(&store), Some(("2024-01-01T00:00:10+00:00".into(), false)));
+        store.end_run(run, "2024-01-01T00:00:11.000Z", 0, "{}").expect("ended");
+        drop(store);
+        let store = Store::open(&workspace).expect("a store");
+        assert_eq!(sign(&store), Some(("2024-01-01T00:00:11+00:00".into(), true)));
+    }
 
     #[test]
     fn a_second_process_is_refused_and_a_reader_is_not() {

@@ -4,7 +4,10 @@
 //! an end. Everything else is true as written.
 
 /// Raised when a table changes shape; an older workspace is migrated, a newer one refused.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
+
+/// What brings an older workspace to the next version: the first line brings version 1 to 2.
+pub const MIGRATIONS: [&str; 1] = ["ALTER TABLE run ADD COLUMN alive_at TEXT"];
 
 pub const TABLES: &str = "
 CREATE TABLE run (
@@ -14,7 +17,8 @@ CREATE TABLE run (
   started_at TEXT NOT NULL,
   ended_at   TEXT,
   exit_code  INTEGER,
-  report     TEXT                      -- the report as JSON
+  report     TEXT,                     -- the report as JSON
+  alive_at   TEXT                      -- last sign of life while delivering
 );
 -- One row per thing asked of a vendor. Coverage is derived from its sealed slices: there is no second truth.
 CREATE TABLE source (

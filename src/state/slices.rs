@@ -208,6 +208,13 @@ impl Store {
             .map_err(failed)
     }
 
+    /// Has some delivery to this target come to its end? Before that, a workspace that was lost may have delivered what is new
+    /// to this one.
+    pub fn was_delivered_to(&self, target: TargetId) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM slice_done WHERE target_id = ?1)";
+        self.connection().query_row(sql, [target.0], |row| row.get(0)).map_err(failed)
+    }
+
     /// Marks slices as accounted for by this pipeline.
     pub fn mark_done(&mut self, pipeline: &str, target: TargetId, slices: &[SliceNo]) -> Result<()> {
         self.transaction(|t| {

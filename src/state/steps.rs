@@ -20,6 +20,9 @@ impl Step {
     fn into(state: State) -> Self {
         let before = ALL.into_iter().filter(|from| from.may_become(state)).map(|from| from.code().to_string());
         let before = before.collect::<Vec<_>>().join(",");
+        // What was stored and then refused must have been asked about, and so be unknown, before it is sent again.
+        let (intended, rejected) = (State::Intended.code(), State::Rejected.code());
+        let unasked = format!("{intended} = {} AND delivery.state = {rejected}", state.code());
         let settle = format!(
             "UPDATE delivery SET state = ?3, remote = coalesce(?4, remote)
              WHERE target_id = ?1 AND key = ?2 AND state IN ({before})"
@@ -30,7 +33,7 @@ impl Step {
              ON CONFLICT (target_id, key) DO UPDATE SET digest = excluded.digest, state = excluded.state,
                version = excluded.version, rid = excluded.rid, remote = excluded.remote,
                mapping_id = excluded.mapping_id, run_id = excluded.run_id
-             WHERE delivery.state IN ({before})"
+             WHERE delivery.state IN ({before}) AND NOT ({unasked} AND delivery.remote IS NOT NULL)"
         );
         Self { settle, put }
     }

@@ -224,14 +224,14 @@ fn a_delivered_document_has_its_whole_story() {
     row       _rid 4294967296 = row 0 (from 0) of slice 1 in trade
               newer version: _rid 8589934592 in slice 2, fetched 2024-06-07 01:00:00 UTC
     document  JY1 · digest 000000000000, made by mapping 001122334455, source version 5
-    request   attempt 1 of 2, run 1, batch 1, sent 2024-06-07T01:00:01.000Z
+    request   attempt 1 of 2, run 1, batch 1, insert sent 2024-06-07T01:00:01.000Z
               {
                 "totalFee": 12.300000,
                 "key": "JY1"
               }
     answer    unknown, 2024-06-07T01:00:01.500Z
               connection reset
-    request   attempt 2 of 2, run 1, batch 3, sent 2024-06-07T01:00:03.000Z
+    request   attempt 2 of 2, run 1, batch 3, insert sent 2024-06-07T01:00:03.000Z
               {
                 "totalFee": 12.300000,
                 "key": "JY1"
@@ -265,7 +265,7 @@ fn what_was_not_delivered_has_a_story_too() {
               }
     row       _rid 4294967297 = row 1 (from 0) of slice 1 in trade
     document  JY2 · digest 010101010101, made by mapping 001122334455, source version 5
-    request   run 1, batch 2, sent 2024-06-07T01:00:02.000Z
+    request   run 1, batch 2, insert sent 2024-06-07T01:00:02.000Z
               {
                 "totalFee": 12.300000,
                 "key": "JY2"

@@ -1,0 +1,265 @@
+//! What came back from the target: each document's next station, in the books and in the queues.
+//!
+//! Takes the answers of sends, questions and finishes; counts a document only when it leaves the loop. What is not known goes
+//! back into doubt, at most [`MAX_ROUNDS`] times; what the run ends before is held as it stands. Asks and sends nothing.
+
+use super::books::About;
+use super::calls::Returned;
+use super::doubt::{Doubt, Verdict, judge, words};
+use super::parcel::{Batch, Parcel, first_rid};
+use super::{Loop, distinct};
+use crate::base::lifecycle::State;
+use crate::base::record::{Outcome, Reason, Rid};
+use crate::base::{Error, Result};
+use crate::sink::{Exchange, Found, Receipt};
+use crate::state::ledger::Write;
+use chrono::{DateTime, Utc};
+use tokio::task::JoinError;
+use tokio::time::Instant;
+
+/// A document whose answers are lost is sent again, or brought on, at most this often in one run; then it is left unknown.
+const MAX_ROUNDS: u32 = 3;
+
+/// When a question was asked and answered.
+struct Times {
+    asked_at: DateTime<Utc>,
+    answered_at: DateTime<Utc>,
+}
+
+impl Loop<'_> {
+    /// Takes what a call brought back.
+    pub(super) fn take(&mut self, joined: Result<Returned, JoinError>) -> Result<()> {
+        match joined.map_err(|e| Error::bug(format!("a call to the target ended abnormally: {e}")))? {
+            Returned::Sent { batch, parcels, receipts } => self.sent(batch, parcels, receipts),
+            Returned::Found { batch, doubts, found, asked_at, answered_at } => match found {
+                Ok(found) => self.found(batch, doubts, found, &Times { asked_at, answered_at }),
+                // They are as much in doubt as before.
+                Err(error) => {
+                    self.fail(error);
+                    doubts.into_iter().for_each(|doubt| self.held.push(doubt.parcel));
+                }
+            },
+            Returned::Finished { batch, parcels, receipts } => match receipts {
+                Ok(receipts) => {
+                    parcels
+                        .into_iter()
+                        .zip(receipts)
+                        .for_each(|(parcel, receipt)| self.finished(batch, parcel, receipt));
+                }
+                Err(error) => {
+                    self.fail(error);
+                    self.held.extend(parcels);
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.done.failure.get_or_insert(error);
+    }
+
+    fn sent(&mut self, batch: i64, parcels: Vec<Parcel>, receipts: Result<Vec<Receipt>>) {
+        let receipts = match receipts {
+            Ok(receipts) => receipts,
+            Err(error) => {
+                let receipts = vec![not_sent(&error); parcels.len()];
+                self.fail(error);
+                receipts
+            }
+        };
+        for (mut parcel, receipt) in parcels.into_iter().zip(receipts) {
+            let (state, remote) = (receipt.outcome.state(), receipt.outcome.remote().map(str::to_owned));
+            parcel.past.sent = None;
+            parcel.is_sent_as(state, remote);
+            self.came_back(batch, parcel, receipt);
+        }
+    }
+
+    fn finished(&mut self, batch: i64, mut parcel: Parcel, receipt: Receipt) {
+        let (state, remote) = (receipt.outcome.state(), receipt.outcome.remote().map(str::to_owned));
+        parcel.is_sent_as(state, remote);
+        if state == State::Behind {
+            // Once more will not help now; the next run tries again.
+            self.enter(batch, &parcel, receipt);
+            return self.leave(state);
+        }
+        self.came_back(batch, parcel, receipt);
+    }
+
+    /// An outcome: the document leaves the loop, is asked about later, or is finished.
+    fn came_back(&mut self, batch: i64, mut parcel: Parcel, mut receipt: Receipt) {
+        let state = receipt.outcome.state();
+        let more = self.patient && parcel.past.rounds < MAX_ROUNDS;
+        if self.patient
+            && !more
+            && let Outcome::Unknown { reason } = &mut receipt.outcome
+        {
+            reason.text.push_str(&format!("; so it was left after {} more attempts", parcel.past.rounds));
+        }
+        self.enter(batch, &parcel, receipt);
+        match state {
+            State::Unknown if more && self.done.failure.is_none() => {
+                let lost = Instant::now();
+                let wait = self.options.in_doubt_wait;
+                self.doubts.push(lost + wait, Doubt { parcel, again: Some(lost + wait * 2) });
+            }
+            State::Behind => {
+                parcel.past.rounds += 1;
+                self.behind.push_back(parcel);
+            }
+            _ => self.leave(state),
+        }
+    }
+
+    /// Answers to a group of questions. What is missing for good goes back to be sent, as a group.
+    fn found(&mut self, batch: i64, doubts: Vec<Doubt>, found: Vec<Found>, times: &Times) {
+        let (mut first, mut again) = (Vec::new(), Vec::new());
+        let asked = doubts.len();
+        for (doubt, found) in doubts.into_iter().zip(found) {
+            let answer = words(&found);
+            let verdict = judge(&doubt.parcel, found);
+            let Some(parcel) = self.judged(batch, doubt, verdict, answer, times) else { continue };
+            if parcel.past.sent.is_some() { again.push(parcel) } else { first.push(parcel) }
+        }
+        // A target that holds nothing of a whole group is new, not a workspace lost; what stands there all the same is
+        // answered `Present` by a sink that refuses doubles.
+        if !self.patient && first.len() == asked {
+            self.find_first = false;
+        }
+        again.iter_mut().for_each(|parcel| parcel.past.rounds += 1);
+        for parcels in self.in_batches(again).into_iter().rev() {
+            self.ready.push_front(Batch { parcels, again: true });
+        }
+        self.queue(first);
+    }
+
+    /// Enters what an answer showed; gives the document back if it is to be sent.
+    fn judged(
+        &mut self,
+        batch: i64,
+        mut doubt: Doubt,
+        verdict: Verdict,
+        answer: String,
+        times: &Times,
+    ) -> Option<Parcel> {
+        let (sent, document) = (doubt.parcel.past.sent.as_ref(), &doubt.parcel.document);
+        let (now, before) = (document.version, sent.and_then(|s| s.version).or(document.version));
+        let (state, digest, version, remote, reason) = match verdict {
+            Verdict::Missing => return self.missing(batch, doubt, answer, times),
+            Verdict::Ours { state, remote } => (state, document.digest, now, remote, unfinished(state)),
+            Verdict::Changed { stands, state, remote, reason } => (state, stands, before, remote, Some(reason)),
+            Verdict::Conflict { remote, reason } => {
+                (State::Conflict, sent.map_or(document.digest, |s| s.digest), now, remote, Some(reason))
+            }
+        };
+        let is_changed = digest != document.digest && state != State::Conflict;
+        self.keep_question(batch, &doubt.parcel, answer, state, times);
+        let document = &doubt.parcel.document;
+        self.books.note(Write::Adopt {
+            key: document.key.to_string(),
+            digest,
+            version,
+            rid: first_rid(document),
+            state,
+            remote: remote.clone(),
+            reason,
+        });
+        if is_changed {
+            self.leave(State::Changed);
+        } else if state == State::Behind {
+            doubt.parcel.is_sent_as(state, remote);
+            doubt.parcel.past.rounds += 1;
+            self.behind.push_back(doubt.parcel);
+        } else {
+            self.leave(state);
+        }
+        None
+    }
+
+    /// Not there. Is that final, or may a request of ours still be running?
+    fn missing(&mut self, batch: i64, mut doubt: Doubt, answer: String, times: &Times) -> Option<Parcel> {
+        let Some(sent) = &mut doubt.parcel.past.sent else { return Some(doubt.parcel) };
+        if !matches!(sent.state, State::Intended | State::Unknown) {
+            let text = "the target had it before and does not know it any more";
+            sent.state = State::Unknown;
+            self.books.note(Write::Settle {
+                key: doubt.parcel.document.key.to_string(),
+                state: State::Unknown,
+                remote: None,
+                reason: Some(Reason::new("gone", text)),
+            });
+        }
+        self.keep_question(batch, &doubt.parcel, answer, State::Unknown, times);
+        match doubt.again.take() {
+            Some(again) => {
+                self.doubts.push(again, doubt);
+                None
+            }
+            None => Some(doubt.parcel),
+        }
+    }
+
+    fn keep_question(&mut self, batch: i64, parcel: &Parcel, answer: String, state: State, times: &Times) {
+        let key = parcel.document.key.as_str();
+        let about = About { key, rid: first_rid(&parcel.document), batch };
+        let request = format!("what stands under {key}?");
+        let Times { asked_at: sent_at, answered_at } = *times;
+        let exchange = Exchange { operation: "find", request, answer, sent_at, answered_at };
+        self.books.attempt(&about, exchange, state.word(), parcel.remote());
+    }
+
+    fn enter(&mut self, batch: i64, parcel: &Parcel, receipt: Receipt) {
+        let about = About { key: parcel.document.key.as_str(), rid: first_rid(&parcel.document), batch };
+        self.books.settle(&about, receipt);
+    }
+
+    fn leave(&mut self, state: State) {
+        self.done.states.add(state, 1);
+    }
+
+    /// The run ends: what could not be settled is held as it stands; what was never begun is left to a later run, uncounted.
+    pub(super) fn hold(&mut self) {
+        let mut held = std::mem::take(&mut self.held);
+        held.extend(self.doubts.take_all().map(|doubt| doubt.parcel));
+        held.extend(self.ready.drain(..).flat_map(|batch| batch.parcels));
+        held.extend(self.behind.drain(..));
+        let mut untouched: Vec<Rid> = Vec::new();
+        for parcel in held {
+            let Some(sent) = parcel.past.sent else {
+                self.done.documents -= 1;
+                untouched.extend(parcel.document.rids);
+                continue;
+            };
+            match sent.state {
+                State::Behind | State::Rejected => self.leave(sent.state),
+                State::Intended => {
+                    self.books.note(Write::Settle {
+                        key: parcel.document.key.to_string(),
+                        state: State::Unknown,
+                        remote: None,
+                        reason: Some(Reason::new(
+                            "in doubt",
+                            "the run ended before the target could be asked about it",
+                        )),
+                    });
+                    self.leave(State::Unknown);
+                }
+                _ => self.leave(State::Unknown),
+            }
+        }
+        let rows = distinct(untouched.iter());
+        self.done.mapped_rows = self.done.mapped_rows.saturating_sub(rows);
+        self.done.in_scope = self.done.in_scope.saturating_sub(rows);
+    }
+}
+
+fn unfinished(state: State) -> Option<Reason> {
+    (state == State::Behind).then(|| Reason::new("behind", "it stands there, but not in the status asked for"))
+}
+
+/// The intent stands in the journal, so the next run asks before it sends: unknown, although nothing should have arrived.
+fn not_sent(error: &Error) -> Receipt {
+    let outcome = Outcome::Unknown { reason: Reason::new("not sent", error.to_string()) };
+    Receipt { outcome, exchanges: Vec::new() }
+}
