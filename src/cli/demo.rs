@@ -66,7 +66,7 @@ pub async fn demo(global: &Global, demo: &Demo) -> Result<u8> {
     let setup = Setup { root: place.root.clone(), workspace, env: env(demo, &sandbox, &place.workspace) };
     let mut worst = 0;
     for flow in flows(demo, &sandbox) {
-        worst = worst.max(cross(global, demo, &setup, &flow, range).await?);
+        worst = worst.max(cross(global, &setup, &flow, range).await?);
     }
     sandbox.stop().await.map_err(|e| Error::local(format!("the sandbox ended badly: {e}")))?;
     if !global.json {
@@ -138,7 +138,7 @@ fn flows(demo: &Demo, sandbox: &Sandbox) -> [Flow; 2] {
 }
 
 /// Carries one flow across and compares; gives its exit code.
-async fn cross(global: &Global, demo: &Demo, setup: &Setup, flow: &Flow, range: (Wall, Wall)) -> Result<u8> {
+async fn cross(global: &Global, setup: &Setup, flow: &Flow, range: (Wall, Wall)) -> Result<u8> {
     let plan = plan(setup, flow)?;
     make_target(&plan, flow).await?;
     let pull = Pull::History { from: range.0, to: range.1 };

@@ -4,5 +4,6 @@
 mod check;
 mod mapped;
 mod returns;
+mod returns_files;
 mod screens;
 mod vendor;
