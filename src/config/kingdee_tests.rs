@@ -52,14 +52,16 @@ fn the_section_of_the_design_is_read_with_its_defaults() {
     assert_eq!(sink.contract, Some(PathBuf::from("target/SAL_RETURNSTOCK.sql")), "the form's own contract");
     assert_eq!((kingdee.form.as_str(), kingdee.operation), ("SAL_RETURNSTOCK", KingdeeOperation::BatchSave));
     assert_eq!((kingdee.lcid, kingdee.org_num.as_str(), kingdee.auth), (2052, "0", KingdeeAuth::Signature));
-    assert_eq!((kingdee.verify.join(","), kingdee.entry.as_deref()), ("FDate,FRetcustId.FNumber".into(), Some("FEntity")));
+    assert_eq!(
+        (kingdee.verify.join(","), kingdee.entry.as_deref()),
+        ("FDate,FRetcustId.FNumber".into(), Some("FEntity"))
+    );
     assert_eq!((kingdee.request_timeout.as_secs(), kingdee.max_answer_bytes), (180, 64 << 20));
     let names: Vec<&str> = kingdee.options.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["IsAutoSubmitAndAudit", "IsVerifyBaseDataField"]);
     let settings = [&kingdee.url, &kingdee.acct_id, &kingdee.username, &kingdee.app_id, &kingdee.app_secret];
     let wanted: Vec<&str> = settings.iter().flat_map(|s| s.variables()).collect();
-    let named =
-        ["KINGDEE_URL", "KINGDEE_ACCT_ID", "KINGDEE_USERNAME", "KINGDEE_APP_ID", "KINGDEE_APP_SECRET"];
+    let named = ["KINGDEE_URL", "KINGDEE_ACCT_ID", "KINGDEE_USERNAME", "KINGDEE_APP_ID", "KINGDEE_APP_SECRET"];
     assert_eq!(wanted, named);
     let unset = kingdee.app_secret.resolve(&Env::only::<&str, &str>([])).expect_err("not set");
     assert!(unset.to_string().starts_with("sink.app_secret: environment variable KINGDEE_APP_SECRET"), "{unset}");
