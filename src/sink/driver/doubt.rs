@@ -73,6 +73,8 @@ pub(super) enum Verdict {
     Ours { state: State, remote: Option<String> },
     /// Ours, as it was in an earlier version; `state` is what the ledger has to say of that one.
     Changed { stands: Digest, state: State, remote: Option<String>, reason: Reason },
+    /// Something that could be ours or not: nothing of it could be compared, and its id is not one we were told.
+    Unproven { reason: Reason },
     /// Not ours.
     Conflict { remote: Option<String>, reason: Reason },
 }
@@ -82,6 +84,7 @@ pub(super) fn judge(parcel: &Parcel, found: Found) -> Verdict {
     let Found::There { remote, state: there, proof } = found else { return Verdict::Missing };
     let new = parcel.document.digest;
     let sent = parcel.past.sent.as_ref();
+    let is_known = parcel.remote().is_some_and(|known| remote.as_deref().is_none_or(|there| there == known));
     let remote = remote.or_else(|| parcel.remote().map(str::to_owned));
     let stands = match (&proof, sent) {
         (Proof::Digest(kept), _) => *kept,
@@ -89,6 +92,7 @@ pub(super) fn judge(parcel: &Parcel, found: Found) -> Verdict {
         (_, None) => new,
     };
     match proof {
+        Proof::Unasked if !is_known => Verdict::Unproven { reason: unproven(remote.as_deref()) },
         // What was sent is what it was compared with, or nothing was sent: somebody else's.
         Proof::Foreign(reason) if stands == new => Verdict::Conflict { remote, reason },
         Proof::Foreign(reason) => changed(sent, stands, there, remote, Some(&reason)),
@@ -96,6 +100,11 @@ pub(super) fn judge(parcel: &Parcel, found: Found) -> Verdict {
         _ if there == State::Behind => Verdict::Ours { state: State::Behind, remote },
         _ => Verdict::Ours { state: if sent.is_some() { State::Accepted } else { State::Present }, remote },
     }
+}
+
+fn unproven(remote: Option<&str>) -> Reason {
+    let id = remote.map(|id| format!(" as {id}")).unwrap_or_default();
+    Reason::new("unproven", format!("something stands there{id} under this key, but nothing of it could be compared"))
 }
 
 /// An earlier version that is behind stays what it is: it may yet be finished or removed, by a person or by its version
@@ -157,7 +166,7 @@ mod tests {
         let key = DocKey::new("K").expect("a key");
         let rids = vec![Rid::new(1, 0)];
         let document = Document { key, digest: NEW, version: None, rids, body: Object::from_pairs([]) };
-        let sent = sent.map(|(digest, state)| Sent { digest, version: None, state, remote: Some("r0".into()) });
+        let sent = sent.map(|(digest, state)| Sent { digest, version: None, state, remote: Some("r".into()) });
         Parcel { document, past: Past { sent, rounds: 0 } }
     }
 
@@ -167,13 +176,14 @@ mod tests {
         // (sent before, state there, proof, what it comes to, what the ledger then says of it)
         let cases = [
             (None, Present, Proof::Agrees, "ours", Present),
-            (None, Present, Proof::Unasked, "ours", Present),
+            (None, Present, Proof::Unasked, "unproven", Unknown),
             (None, Present, Proof::Digest(NEW), "ours", Present),
             (None, Present, Proof::Digest(OLD), "changed", Changed),
             (None, Present, foreign(), "conflict", State::Conflict),
             (None, Behind, Proof::Agrees, "ours", Behind),
             (Some((NEW, Intended)), Present, Proof::Agrees, "ours", Accepted),
             (Some((NEW, Unknown)), Present, Proof::Unasked, "ours", Accepted),
+            (Some((OLD, Unknown)), Present, Proof::Unasked, "changed", Changed),
             (Some((NEW, Unknown)), Behind, Proof::Agrees, "ours", Behind),
             (Some((NEW, Unknown)), Present, foreign(), "conflict", State::Conflict),
             (Some((NEW, Rejected)), Behind, Proof::Agrees, "ours", Behind),
@@ -193,11 +203,17 @@ mod tests {
                     assert_eq!(stands, OLD, "{sent:?} {found:?}");
                     ("changed", state, remote)
                 }
+                Verdict::Unproven { reason } => {
+                    assert!(reason.text.contains("as r under"), "{reason}");
+                    ("unproven", Unknown, Some("r".into()))
+                }
                 Verdict::Conflict { remote, .. } => ("conflict", State::Conflict, remote),
             };
             assert_eq!((is, state, remote.as_deref()), (meaning, ledger, Some("r")), "{sent:?} {found:?}");
         }
         assert_eq!(judge(&parcel(None), Found::Missing), Verdict::Missing);
+        let other = Found::There { remote: Some("x".into()), state: Present, proof: Proof::Unasked };
+        assert!(matches!(judge(&parcel(Some((NEW, Unknown))), other), Verdict::Unproven { .. }), "not the id we know");
     }
 
     #[test]

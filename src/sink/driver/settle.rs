@@ -149,11 +149,16 @@ impl Loop<'_> {
             Verdict::Missing => return self.missing(batch, doubt, answer, times),
             Verdict::Ours { state, remote } => (state, document.digest, now, remote, unfinished(state)),
             Verdict::Changed { stands, state, remote, reason } => (state, stands, before, remote, Some(reason)),
+            // The id is only told: written down, it would prove itself the next time.
+            Verdict::Unproven { reason } => {
+                let known = doubt.parcel.remote().map(str::to_owned);
+                (State::Unknown, sent.map_or(document.digest, |s| s.digest), before, known, Some(reason))
+            }
             Verdict::Conflict { remote, reason } => {
                 (State::Conflict, sent.map_or(document.digest, |s| s.digest), now, remote, Some(reason))
             }
         };
-        let is_changed = digest != document.digest && state != State::Conflict;
+        let is_changed = digest != document.digest && !matches!(state, State::Conflict | State::Unknown);
         self.keep_question(batch, &doubt.parcel, answer, state, times);
         let document = &doubt.parcel.document;
         self.books.note(Write::Adopt {
