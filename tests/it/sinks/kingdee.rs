@@ -110,7 +110,7 @@ async fn every_trouble_is_accounted_for_and_nothing_is_doubled() {
         // (faults, first letters of the outcomes, what find says then)
         (&[], "AAAAA", "PPPPP"),
         (&["kingdee:lost-reply@1"], "UUUUU", "PPPPP"),
-        (&["kingdee:commit-500@1"], "UUUUU", "PPPPP"),
+        (&["kingdee:commit-then-500@1"], "UUUUU", "PPPPP"),
         (&["kingdee:http-502@1"], "UUUUU", "MMMMM"),
         (&["kingdee:own=response-error@1"], "UUUUU", "MMMMM"),
         (&["kingdee:own=response-error-after@1"], "UUUUU", "PPPPP"),
