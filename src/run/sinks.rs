@@ -65,7 +65,8 @@ const SQLITE_SCHEMA: &str = "lehua";
 
 /// What helps against a refusal, where we know it.
 pub fn cure(reason: &Reason) -> Option<&'static str> {
-    reason.code.parse().ok().and_then(sink::mysql::cure)
+    let numbered = reason.code.parse().ok().and_then(sink::mysql::cure);
+    numbered.or_else(|| sink::kingdee::fault::cure(&reason.text))
 }
 
 /// The statements of a database sink.

@@ -162,11 +162,12 @@ async fn a_state_store_that_is_not_ours() {
         let connection = rusqlite::Connection::open(&path).expect("the store");
         connection.pragma_update(None, "user_version", version).expect("a version");
     };
+    let ours = project.state::<u32>("PRAGMA user_version");
     pragma(99);
     project.history().await.says(4, &["another version of dukou", "99", "--data"]);
     project.dukou("preview", &[]).await.says(4, &["another version of dukou", "--data"]);
     project.dukou("deliver", &["--dry-run"]).await.says(4, &["another version of dukou", "--data"]);
-    pragma(1);
+    pragma(ours);
     let whole = fs::read(&path).expect("bytes");
     for foreign in [&b"this is no database, and longer than a header of a hundred bytes, so that nobody takes it for an empty file at all"[..], &whole[..whole.len() / 2]] {
         fs::write(&path, foreign).expect("written");

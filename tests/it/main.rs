@@ -10,6 +10,7 @@ mod campaign;
 mod jushuitan_source;
 mod kingdee_sdk;
 mod layers;
+mod returns;
 mod sinks;
 mod support;
 mod support_project;

@@ -117,7 +117,7 @@ impl Class {
     /// What helps.
     pub fn hint(self) -> &'static str {
         match self {
-            EditLock => "somebody works on it in the ERP; dukou retry when that is over",
+            EditLock => "somebody works on it in the ERP; deliver it again when that is over",
             Session => {
                 "the server has no session for us and refuses these credentials: check sink.acct_id, sink.username, \
                  sink.app_id, sink.app_secret and sink.lcid, and that the user is allowed for this app \
@@ -125,8 +125,8 @@ impl Class {
             }
             Duplicate => "look the number up in the ERP: is it this document?",
             AlreadyAudited => "nothing to do: it stands in that status already",
-            Changed => "somebody changed it in between; dukou retry",
-            Deadlock => "the ERP's database was busy; dukou retry, or lower sink.in_flight and the option BatchCount",
+            Changed => "somebody changed it in between; deliver it again",
+            Deadlock => "the ERP's database was busy; deliver it again, or lower sink.in_flight and the option BatchCount",
             Data => "correct the record at its source, the look-up or the mapping, then deliver again",
             Configuration => "compare sink.form, sink.entry, sink.verify and the mapping's field names with the form",
             Rights => "have the integration user given the right, or the module licensed, in the ERP",

@@ -260,9 +260,8 @@ fn diced(dice: &mut fastrand::Rng, number: u32) -> String {
     let (nothing, empty, other) = (Value::Null, json!(""), json!("无"));
     let (mut items, mut batchs) = (Vec::new(), Vec::new());
     for line in 0..dice.u32(1..5) {
-        let sku =
-            let number = line * 2 + dice.u32(..3);
-            mostly(dice, json!(format!("SKU0000{number}")), &[nothing.clone(), empty.clone()]);
+        let number = line * 2 + dice.u32(..3);
+        let sku = mostly(dice, json!(format!("SKU0000{number}")), &[nothing.clone(), empty.clone()]);
         let weighed = dice.bool();
         let right = if weighed { json!(0.3) } else { json!(3) };
         let qty = mostly(dice, right, &[nothing.clone(), json!("2.5")]);

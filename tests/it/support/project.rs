@@ -1,6 +1,9 @@
 //! A project folder with a sandbox, and the real binary started in it.
 
-use dukou::sandbox::{APP_KEY, APP_SECRET, Config, Sandbox};
+use dukou::sandbox::{
+    APP_KEY, APP_SECRET, Config, JUSHUITAN_ACCESS_TOKEN, JUSHUITAN_APP_KEY, JUSHUITAN_APP_SECRET,
+    JUSHUITAN_REFRESH_TOKEN, KingdeeConfig, Sandbox,
+};
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
@@ -33,19 +36,44 @@ impl Project {
         std::os::unix::fs::symlink(shipped.join("sql"), folder.path().join("sql")).expect("a link");
         let address = "127.0.0.1:0".parse().expect("an address");
         let sandbox = Sandbox::start(config, address).await.expect("a sandbox");
+        let erp = KingdeeConfig::default();
         let env = vec![
             ("JACKYUN_URL", sandbox.url()),
             ("JACKYUN_APP_KEY", APP_KEY.into()),
             ("JACKYUN_APP_SECRET", APP_SECRET.into()),
+            ("JST_URL", sandbox.jushuitan_url()),
+            ("JST_APP_KEY", JUSHUITAN_APP_KEY.into()),
+            ("JST_APP_SECRET", JUSHUITAN_APP_SECRET.into()),
+            ("JST_ACCESS_TOKEN", JUSHUITAN_ACCESS_TOKEN.into()),
+            ("JST_REFRESH_TOKEN", JUSHUITAN_REFRESH_TOKEN.into()),
+            ("KINGDEE_URL", sandbox.kingdee_url()),
+            ("KINGDEE_ACCT_ID", erp.acct_id),
+            ("KINGDEE_USERNAME", erp.username),
+            ("KINGDEE_APP_ID", erp.app_id),
+            ("KINGDEE_APP_SECRET", erp.app_secret),
         ];
         Self { folder, sandbox, env }
     }
 
     /// Copies a shipped pipeline under a name, its rate raised for the sandbox, with replacements that must be needed.
     pub fn pipeline(&self, shipped: &str, name: &str, changes: &[(&str, &str)]) {
+        self.copy(shipped, name, changes.iter().chain([&("calls_per_second = 1 ", "calls_per_second = 10000 ")]));
+    }
+
+    /// The returns' pipeline, at the sandbox's pace: a lost request is dead after a moment.
+    pub fn returns(&self, changes: &[(&str, &str)]) {
+        let pace = [
+            ("calls_per_second = 5 ", "calls_per_second = 10000 "),
+            ("calls_per_minute = 100 ", "calls_per_minute = 100000 "),
+            ("[sink.options]", "in_doubt_wait = \"200ms\"\n[sink.options]"),
+        ];
+        self.copy("jushuitan_returns_to_kingdee", "returns", changes.iter().chain(&pace));
+    }
+
+    fn copy<'a>(&self, shipped: &str, name: &str, changes: impl Iterator<Item = &'a (&'a str, &'a str)>) {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("pipelines/{shipped}.toml"));
         let mut text = std::fs::read_to_string(from).expect("a shipped pipeline");
-        for (old, new) in changes.iter().chain([&("calls_per_second = 1 ", "calls_per_second = 10000 ")]) {
+        for (old, new) in changes {
             assert!(text.contains(old), "{shipped} has no {old:?}");
             text = text.replace(old, new);
         }
