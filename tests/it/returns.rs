@@ -218,3 +218,14 @@ async fn a_canary_goes_first() {
     assert_eq!(project.sandbox.erp().tally().created, 40);
     is_sound(&project);
 }
+
+/// The order of the bytes is the order of the columns: the ERP works through the fields as they come.
+#[tokio::test]
+async fn the_finance_part_stands_before_the_lines() {
+    let project = project(good(12), &[]).await;
+    let keys = keys(&project, "data").await;
+    let preview = project.run("data", &["preview", "returns", "--key", &keys[0]]).await.expect(0);
+    insta::assert_snapshot!(preview.out);
+    let report = run(&project, "data", 0).await;
+    assert_eq!(states(&report), counts(&[("accepted", 12)]));
+}

@@ -191,6 +191,6 @@ async fn an_ad_hoc_slice_fetches_what_it_names_and_moves_no_mark() {
     assert_eq!(project.state(marks), before, "no window was covered by it");
     assert_eq!(project.state("SELECT count(*) FROM slice WHERE axis = 'adhoc' AND staged = 2"), 1);
     let screen = project.dukou(&["stage", name, "--set", "tradeno=A"]);
-    insta::assert_snapshot!(screen.whole());
+    insta::with_settings!({ filters => filters() }, { insta::assert_snapshot!(screen.whole()) });
     sandbox.stop().await.expect("stopped");
 }

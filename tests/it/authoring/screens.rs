@@ -78,8 +78,8 @@ fn before_anything_runs() {
 #[test]
 fn the_demo_ends_with_what_to_type_next() {
     let project = Project::new();
-    let first = project.dukou(&["demo", "--trades", "500"]);
+    let first = project.dukou(&["demo", "--trades", "500", "--returns", "300"]);
     shown("demo", &first.whole());
-    let again = project.dukou(&["demo", "--trades", "500"]).expect(0);
+    let again = project.dukou(&["demo", "--trades", "500", "--returns", "300"]).expect(0);
     assert_eq!(again.count("accepted"), 0, "nothing twice: {}", again.stdout);
 }
