@@ -6,6 +6,7 @@ pub mod args;
 mod check;
 mod completions;
 mod demo;
+mod document;
 mod pipelines;
 mod progress;
 mod rejected;

@@ -5,11 +5,10 @@ use crate::base::record::Mapped;
 use crate::base::{Error, Result};
 use crate::cli::args::{Deliver, Global, Preview, Range, Run, Stage};
 use crate::cli::progress::Screen;
-use crate::cli::{render, report, stop_switch, typed};
-use crate::mapping::render_document;
+use crate::cli::{document, render, report, stop_switch, typed};
 use crate::run::plan::{Plan, Setup};
 use crate::run::report::Report;
-use crate::run::{self, Order, Pull, Select};
+use crate::run::{self, Order, Pull, Select, sinks};
 use chrono::Utc;
 use serde_json::json;
 
@@ -78,12 +77,13 @@ fn finish(global: &Global, plan: &Plan, report: &Report) -> Result<u8> {
     if let Some(error) = &report.failure {
         render::error(error);
         render::note(&format!("to go on: {}", report.command));
-    } else if report.exit_code == 1 && !global.quiet {
-        render::note(&format!(
-            "exit code 1: {} need a look; dukou status {}",
-            render::human(report.open()),
-            plan.pipeline.name
-        ));
+    } else if !global.quiet {
+        let (open, name) = (render::human(report.open()), &plan.pipeline.name);
+        match report.exit_code {
+            1 => render::note(&format!("exit code 1: {open} need a look; dukou rejected {name}")),
+            4 => render::note(&format!("exit code 4: a person is needed, see conflict; dukou rejected {name}")),
+            _ => {}
+        }
     }
     Ok(report.exit_code)
 }
@@ -95,11 +95,13 @@ pub async fn preview(setup: &Setup, global: &Global, preview: &Preview) -> Resul
     if shown.items.is_empty()
         && let Some(key) = &preview.key
     {
-        return Err(Error::usage(format!("no staged record makes a document with the key {key}"))
-            .hint(format!("dukou stage {} --set tradeNo={key}", plan.pipeline.name)));
+        return Err(Error::usage(format!("no staged record makes a document with the key {key}")).hint(
+            "fetch its record first: dukou stage, with --from and --to, or with --set and a parameter that names it",
+        ));
     }
+    let omit = sinks::omits_nulls(&plan.pipeline.sink.connector);
     for item in &shown.items {
-        render::out(&if global.json { as_json(item) } else { as_text(item) });
+        render::out(&if global.json { as_json(item, omit) } else { as_text(item, omit) });
     }
     if !global.json && !global.quiet {
         render::note(&format!(
@@ -112,11 +114,11 @@ pub async fn preview(setup: &Setup, global: &Global, preview: &Preview) -> Resul
     Ok(0)
 }
 
-fn as_text(item: &Mapped) -> String {
+fn as_text(item: &Mapped, omit: bool) -> String {
     match item {
         Mapped::Document(d) => {
             let rids: Vec<String> = d.rids.iter().map(ToString::to_string).collect();
-            format!("-- {} (row {})\n{}", d.key, rids.join(", "), render_document(d, true))
+            format!("-- {} (row {})\n{}", d.key, rids.join(", "), document::pretty(&d.body, omit))
         }
         Mapped::Blocked { rids, key, reason } => {
             let rids: Vec<String> = rids.iter().map(ToString::to_string).collect();
@@ -125,13 +127,13 @@ fn as_text(item: &Mapped) -> String {
     }
 }
 
-fn as_json(item: &Mapped) -> String {
+fn as_json(item: &Mapped, omit: bool) -> String {
     let rids: Vec<i64> = item.rids().iter().map(|r| r.0).collect();
     match item {
         // The document's own text goes in as it is, so that decimals keep their digits.
         Mapped::Document(d) => {
             let head = json!({ "key": d.key.as_str(), "rows": rids }).to_string();
-            format!("{},\"document\":{}}}", head.trim_end_matches('}'), render_document(d, false))
+            format!("{},\"document\":{}}}", head.trim_end_matches('}'), d.body.to_json(omit))
         }
         Mapped::Blocked { key, reason, .. } => {
             json!({ "key": key, "rows": rids, "blocked": { "code": reason.code, "field": reason.field, "text": reason.text } })

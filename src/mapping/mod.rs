@@ -27,7 +27,6 @@ mod tests;
 
 pub use check::check;
 pub use contract::Contract;
-pub use documents::render_document;
 pub use fault::Fault;
 pub use lookup::{Lookups, Misses};
 pub use session::Providers;

@@ -63,6 +63,11 @@ pub async fn execute_ddl(plan: &Plan, ddl: &str) -> Result<()> {
 /// The name under which the shipped statements know their database.
 const SQLITE_SCHEMA: &str = "lehua";
 
+/// Are null fields, and objects emptied by them, left out of what is sent? A database binds them instead.
+pub fn omits_nulls(connector: &SinkConnector) -> bool {
+    matches!(connector, SinkConnector::Kingdee(_) | SinkConnector::File { .. })
+}
+
 /// What helps against a refusal, where we know it.
 pub fn cure(reason: &Reason) -> Option<&'static str> {
     let numbered = reason.code.parse().ok().and_then(sink::mysql::cure);

@@ -102,15 +102,11 @@ impl Sink for FileSink {
         }
         let (documents, sent_at) = (batch.to_vec(), Utc::now());
         let outcomes = self.with(move |path, index| index.append(path, &documents)).await?;
-        Ok(receipts(self, batch, outcomes, sent_at))
+        Ok(receipts(batch, outcomes, sent_at, line))
     }
 
     fn refuses_doubles(&self) -> bool {
         true
-    }
-
-    fn describe(&self, document: &Document) -> String {
-        line(document)
     }
 }
 

@@ -117,16 +117,19 @@ pub trait Sink: Send + Sync {
     /// Would a second send of the same document be answered `Present` rather than stored twice, even while the first may
     /// still be running? Then a document in doubt that is not found may be sent at once.
     fn refuses_doubles(&self) -> bool;
-
-    /// The request of one document as it is kept in the exchange record; secrets left out.
-    fn describe(&self, document: &Document) -> String;
 }
 
-/// The receipts of a batch whose documents were each one request, as databases and files have it.
-pub fn receipts(sink: &dyn Sink, batch: &[Document], outcomes: Vec<Outcome>, sent_at: DateTime<Utc>) -> Vec<Receipt> {
+/// The receipts of a batch whose documents were each one request, as databases and files have it. `request` words it,
+/// secrets left out.
+pub fn receipts(
+    batch: &[Document],
+    outcomes: Vec<Outcome>,
+    sent_at: DateTime<Utc>,
+    request: impl Fn(&Document) -> String,
+) -> Vec<Receipt> {
     let answered_at = Utc::now();
     let receipt = |(document, outcome): (&Document, Outcome)| {
-        let (request, answer) = (sink.describe(document), words(&outcome));
+        let (request, answer) = (request(document), words(&outcome));
         let exchange = Exchange { operation: "insert", request, answer, sent_at, answered_at };
         Receipt { outcome, exchanges: vec![exchange] }
     };

@@ -111,15 +111,11 @@ impl Sink for SqliteSink {
         }
         let (documents, sent_at) = (batch.to_vec(), Utc::now());
         let outcomes = self.with(move |inner, connection| inner.send(connection, &documents)).await?;
-        Ok(receipts(self, batch, outcomes, sent_at))
+        Ok(receipts(batch, outcomes, sent_at, |d| d.body.to_json(false)))
     }
 
     fn refuses_doubles(&self) -> bool {
         true
-    }
-
-    fn describe(&self, document: &Document) -> String {
-        document.body.to_json(false)
     }
 }
 

@@ -9,7 +9,7 @@ const LINES: &str = include_str!("../../../sql/mapping/jackyun_trade_lines_to_my
 
 fn body(row: &Mapped) -> String {
     match row {
-        Mapped::Document(d) => render_document(d, false),
+        Mapped::Document(d) => d.body.to_json(false),
         blocked => line(blocked),
     }
 }
@@ -48,14 +48,6 @@ async fn the_shipped_mapping_makes_one_document_per_trade() {
     );
     let (Mapped::Document(first), Mapped::Document(last)) = (&rows[0], &rows[5]) else { panic!("documents") };
     assert!(Arc::ptr_eq(first.body.names(), last.body.names()), "names are shared");
-    let pretty = render_document(last, true);
-    assert!(
-        pretty.contains(
-            "\n  \"extend_params_1\": [\n    {\n      \"goods_id\": \"A\",\n      \"must_qty\": -1.250000,\n"
-        ),
-        "{pretty}"
-    );
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&pretty).ok(), serde_json::from_str(&body(&rows[5])).ok());
 }
 
 #[tokio::test]

@@ -116,8 +116,4 @@ impl Sink for KingdeeSink {
     fn refuses_doubles(&self) -> bool {
         false
     }
-
-    fn describe(&self, document: &Document) -> String {
-        self.form.describe(document)
-    }
 }

@@ -154,19 +154,6 @@ impl Form {
         ]);
         format!("{{\"formid\":{},\"data\":{}}}", quoted(&self.name), data.to_json(false))
     }
-
-    /// The request of one document on several lines, with everything that is sent beside it.
-    pub(super) fn describe(&self, document: &Document) -> String {
-        let mut pairs: Vec<(&str, Value)> = self.options.iter().map(|(n, v)| (n.as_str(), v.clone())).collect();
-        let model = Value::Object(document.body.clone());
-        let model = if self.save == Service::Save { model } else { Value::List(vec![model]) };
-        pairs.push(("Model", model));
-        let data = Value::Object(Object::from_pairs(pairs));
-        let request = Object::from_pairs([("formid", Value::text(self.name.as_str())), ("data", data)]);
-        let mut out = format!("{}\n", self.save.name());
-        pretty(&Value::Object(request), 0, &mut out);
-        out
-    }
 }
 
 /// `Model` of one document, as it is sent.
@@ -199,45 +186,6 @@ fn is_true(value: &OptionValue) -> bool {
         OptionValue::Bool(value) => *value,
         OptionValue::Text(text) => text.eq_ignore_ascii_case("true"),
         OptionValue::Integer(_) | OptionValue::List(_) => false,
-    }
-}
-
-/// JSON on several lines; what is short and holds nothing deeper stays on one. Nulls are left out, as when it is sent.
-fn pretty(value: &Value, depth: usize, out: &mut String) {
-    const SHORT: usize = 72;
-    let flat = value.to_json(true);
-    let members: Vec<(Option<&str>, &Value)> = match value {
-        Value::Object(object) => object.iter().filter(|(_, v)| !is_void(v)).map(|(n, v)| (Some(n), v)).collect(),
-        Value::List(items) => items.iter().map(|item| (None, item)).collect(),
-        _ => Vec::new(),
-    };
-    let deep =
-        members.iter().any(|(_, v)| matches!(v, Value::Object(_)) || matches!(v, Value::List(l) if !l.is_empty()));
-    if members.is_empty() || (!deep && flat.chars().count() <= SHORT) {
-        return out.push_str(&flat);
-    }
-    let (open, close) = if flat.starts_with('{') { ('{', '}') } else { ('[', ']') };
-    out.push(open);
-    for (number, (name, member)) in members.iter().enumerate() {
-        out.push_str(if number > 0 { ",\n" } else { "\n" });
-        out.push_str(&"  ".repeat(depth + 1));
-        if let Some(name) = name {
-            out.push_str(&quoted(name));
-            out.push_str(": ");
-        }
-        pretty(member, depth + 1, out);
-    }
-    out.push('\n');
-    out.push_str(&"  ".repeat(depth));
-    out.push(close);
-}
-
-/// Is it left out of what is sent?
-fn is_void(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Object(object) => object.values().iter().all(is_void),
-        _ => false,
     }
 }
 
@@ -287,21 +235,5 @@ mod tests {
         assert_eq!(body, expected);
         let body = form.operate_body(&["100001", "100002"]);
         assert_eq!(body, r#"{"formid":"SAL_RETURNSTOCK","data":{"CreateOrgId":0,"Numbers":[],"Ids":"100001,100002"}}"#);
-    }
-
-    #[test]
-    fn a_preview_shows_the_request_as_it_is_sent() {
-        let form = Form::new(&settings());
-        let shown = form.describe(&document("XT1", 1));
-        let (operation, json) = shown.split_once('\n').expect("two lines");
-        assert_eq!(operation, "BatchSave");
-        // Only white space differs from what is sent: digits and order are the same.
-        let bare: String = json.chars().filter(|c| !c.is_whitespace()).collect();
-        let sent: String = form.save_body(&[&model(&document("XT1", 1))]);
-        assert_eq!(bare, sent);
-        assert!(
-            json.contains("\n        \"FBillTypeID\": {\"FNUMBER\":\"XSTHD01_SYS\"},\n        \"FBillNo\": \"XT1\","),
-            "{json}"
-        );
     }
 }

@@ -180,15 +180,11 @@ impl Sink for MySqlSink {
     async fn send(&self, batch: &[Document]) -> Result<Vec<Receipt>> {
         let sent_at = Utc::now();
         let outcomes = split::deliver(self, batch).await.map_err(|e| e.context(self.target.clone()))?;
-        Ok(receipts(self, batch, outcomes, sent_at))
+        Ok(receipts(batch, outcomes, sent_at, |d| d.body.to_json(false)))
     }
 
     fn refuses_doubles(&self) -> bool {
         true
-    }
-
-    fn describe(&self, document: &Document) -> String {
-        document.body.to_json(false)
     }
 }
 

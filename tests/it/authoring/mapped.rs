@@ -1,6 +1,6 @@
 //! What becomes of records: one fails alone, some are left out and counted, a changed mapping is noticed.
 
-use crate::support_project::{DAYS, Project, Screen, number, sandbox};
+use crate::support_project::{DAYS, Project, Screen, filters, number, sandbox};
 use serde_json::Value;
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! A played target that stores whatever it is sent, twice if it is sent twice, and answers as a script or chance has it.
 
 use crate::base::record::{Document, Outcome, Reason};
-use crate::base::value::{Digest, Value};
+use crate::base::value::Digest;
 use crate::base::{Error, Result, lifecycle::State};
 use crate::sink::{Asked, Exchange, Found, Proof, Receipt, Sink, Unfinished};
 use chrono::Utc;
@@ -208,7 +208,7 @@ impl Sink for Erp {
                 while matches!(own, Answer::Mixed | Answer::Gone) {
                     own = inner.answer();
                 }
-                receipts.push(receipt("save", self.describe(document), inner.save(document, own)));
+                receipts.push(receipt("save", document.body.to_json(true), inner.save(document, own)));
             }
             receipts
         };
@@ -232,9 +232,5 @@ impl Sink for Erp {
 
     fn refuses_doubles(&self) -> bool {
         self.refuses_doubles
-    }
-
-    fn describe(&self, document: &Document) -> String {
-        Value::Object(document.body.clone()).to_json(true)
     }
 }
