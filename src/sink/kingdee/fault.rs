@@ -126,7 +126,9 @@ impl Class {
             Duplicate => "look the number up in the ERP: is it this document?",
             AlreadyAudited => "nothing to do: it stands in that status already",
             Changed => "somebody changed it in between; deliver it again",
-            Deadlock => "the ERP's database was busy; deliver it again, or lower sink.in_flight and the option BatchCount",
+            Deadlock => {
+                "the ERP's database was busy; deliver it again, or lower sink.in_flight and the option BatchCount"
+            }
             Data => "correct the record at its source, the look-up or the mapping, then deliver again",
             Configuration => "compare sink.form, sink.entry, sink.verify and the mapping's field names with the form",
             Rights => "have the integration user given the right, or the module licensed, in the ERP",
