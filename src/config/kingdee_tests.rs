@@ -37,7 +37,7 @@ fn kingdee(text: &str) -> (super::model::Sink, Kingdee) {
     let (sink, faults) = read(text);
     let sink = sink.unwrap_or_else(|| panic!("{faults:#?}"));
     let SinkConnector::Kingdee(kingdee) = sink.connector.clone() else { panic!("kingdee") };
-    (sink, kingdee)
+    (sink, *kingdee)
 }
 
 fn with(old: &str, new: &str) -> String {

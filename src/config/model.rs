@@ -161,7 +161,7 @@ pub enum SinkConnector {
     MySql { url: Setting, statements: Statements },
     Sqlite { path: Setting, statements: Statements },
     File { path: Setting },
-    Kingdee(Kingdee),
+    Kingdee(Box<Kingdee>),
 }
 
 /// 金蝶云星空: `[sink]` with `connector = "kingdee"`.

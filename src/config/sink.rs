@@ -74,7 +74,7 @@ fn connector(section: &Section<'_>, kind: Option<Kind>) -> SinkConnector {
         Some(Kind::Sqlite) => {
             SinkConnector::Sqlite { path: path("path = \"${DUKOU_SQLITE_PATH}\""), statements: statements(section) }
         }
-        Some(Kind::Kingdee) => SinkConnector::Kingdee(kingdee::read(section)),
+        Some(Kind::Kingdee) => SinkConnector::Kingdee(Box::new(kingdee::read(section))),
         Some(Kind::File) => SinkConnector::File { path: path("path = \"${DUKOU_FILE_PATH}\"") },
         None => {
             // Unknown: whatever a connector may take is let pass, so that one wrong word is one fault.
