@@ -40,7 +40,7 @@ impl Fields {
         let _ = query.visit(&mut Members { prefix: "", depth: 0, found: &mut everywhere });
         let known: BTreeSet<Place> = written.iter().map(|m| m.at).collect();
         written.extend(everywhere.into_iter().filter(|m| !known.contains(&m.at)));
-        written.sort_by(|a, b| (a.at, a.name.len()).cmp(&(b.at, b.name.len())));
+        written.sort_by_key(|a| (a.at, a.name.len()));
         let table = |call: &LookupCall| Some(Named { name: call.table.as_ref()?.name.clone(), at: call.at });
         Self { written, lookups: syntax.lookups.iter().filter_map(table).collect() }
     }

@@ -268,14 +268,14 @@ fn diced(dice: &mut fastrand::Rng, number: u32) -> String {
         if dice.bool() {
             for (share, no) in [(1, "B1"), (2, "B2")] {
                 let part = if weighed { json!(f64::from(share) / 10.0) } else { json!(share) };
-                batchs.push(json!({"batch_no": mostly(dice, json!(no), &[nothing.clone()]), "sku_id": sku,
-                    "qty": mostly(dice, part, &[nothing.clone()]), "product_date": mostly(dice, json!("2024-01-01"), &[empty.clone()])}));
+                batchs.push(json!({"batch_no": mostly(dice, json!(no), std::slice::from_ref(&nothing)), "sku_id": sku,
+                    "qty": mostly(dice, part, std::slice::from_ref(&nothing)), "product_date": mostly(dice, json!("2024-01-01"), std::slice::from_ref(&empty))}));
             }
         }
         let price = [json!(0), json!(9.9), json!("12.30")][dice.usize(..3)].clone();
-        items.push(json!({"ioi_id": line, "sku_id": sku, "qty": qty, "sale_price": mostly(dice, price, &[nothing.clone()]),
-            "batch_id": mostly(dice, empty.clone(), &[json!("L1"), nothing.clone()]), "remark": mostly(dice, json!("备注"), &[empty.clone()]),
-            "product_date": mostly(dice, json!("2023-05-06"), &[nothing.clone()])}));
+        items.push(json!({"ioi_id": line, "sku_id": sku, "qty": qty, "sale_price": mostly(dice, price, std::slice::from_ref(&nothing)),
+            "batch_id": mostly(dice, empty.clone(), &[json!("L1"), nothing.clone()]), "remark": mostly(dice, json!("备注"), std::slice::from_ref(&empty)),
+            "product_date": mostly(dice, json!("2023-05-06"), std::slice::from_ref(&nothing))}));
     }
     dice.shuffle(&mut batchs);
     let mut text = |right: &str| mostly(dice, json!(right), &[nothing.clone(), empty.clone(), other.clone()]);
@@ -284,9 +284,9 @@ fn diced(dice: &mut fastrand::Rng, number: u32) -> String {
     let record = json!({
         "io_id": 30_000_000 + number, "modified": "2024-06-05 12:00:00", "so_id": order, "remark": remark,
         "creator_name": creator, "drp_co_name": distributor,
-        "io_date": mostly(dice, json!("2024-06-05 11:26:00"), &[empty.clone()]),
+        "io_date": mostly(dice, json!("2024-06-05 11:26:00"), std::slice::from_ref(&empty)),
         "status": mostly(dice, json!("Confirmed"), &[json!("Archive"), json!("Cancelled"), nothing.clone()]),
-        "warehouse": mostly(dice, json!("成都分仓"), &[nothing.clone()]),
+        "warehouse": mostly(dice, json!("成都分仓"), std::slice::from_ref(&nothing)),
         "wms_co_id": mostly(dice, json!(11003), &[json!(1), nothing.clone()]),
         "items": mostly(dice, json!(items), &[nothing.clone(), json!([])]),
         "batchs": mostly(dice, json!(batchs), &[nothing.clone(), json!([])]),
