@@ -36,6 +36,11 @@
 //! - Request and answer are kept in [`exchange`], a module of its own between `state` and the layers that write and read it.
 //! - There is no table of coverage: it is derived from the sealed slices.
 //! - A sink that refuses doubles by itself (both databases, the file) needs no waiting before a document in doubt is sent again.
+//! - A sink answers with receipts: the outcome of each document and every request and answer on the way, because one document
+//!   may need several (save, query, submit, audit). A question carries the document, because an ERP keeps no digest.
+//! - An intent is written when its request starts, not when its chunk is admitted: a crash leaves only what was under way in doubt.
+//!   How long a lost request may still run is counted from the last sign of life of the run that lost it.
+//! - Renewed Jushuitan tokens are kept in the workspace (`tokens/`, readable by its owner only): the one file with a secret.
 
 pub mod audit;
 pub mod base;
