@@ -56,7 +56,13 @@ pub enum Command {
     )]
     Demo(Demo),
     /// Play 吉客云, 聚水潭 and 金蝶: answer as they do, on this machine only
-    #[command(after_help = "Example: dukou sandbox --trades 2000 --fault http-502@every:20\nStop it with Ctrl-C.")]
+    #[command(after_help = "Examples: dukou sandbox --trades 2000 --fault http-502@every:20\n          \
+        dukou sandbox --fault kingdee:lost-reply@every:3 --fault jushuitan:own=expire-token@4\n\
+        What the ERP can do besides (kingdee:own=WORD@WHEN, counted in saves): lost-session=K, no-session, end-sessions, \
+        response-error, response-error-after, firewall, ctx-null, edit-lock, drop-line, unlisted, not-audited, \
+        lost-before-audit, audit-refused. Jushuitan: expire-token, revoke-tokens, minute-limit.\n\
+        What it holds: GET /sandbox/kingdee/truth, /sandbox/kingdee/document/NUMBER, /sandbox/jushuitan/truth.\n\
+        Stop it with Ctrl-C.")]
     Sandbox(Sandbox),
     /// Say what is wrong with pipelines, mappings and statements; nothing is fetched or sent
     #[command(after_help = "Example: dukou check jackyun_trades_to_mysql --online")]
