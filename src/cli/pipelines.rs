@@ -2,7 +2,7 @@
 
 use crate::base::clock::SystemClock;
 use crate::base::record::Mapped;
-use crate::base::{Error, Result};
+use crate::base::{Error, Kind, Result};
 use crate::cli::args::{Deliver, Global, Preview, Range, Run, Stage};
 use crate::cli::progress::Screen;
 use crate::cli::{document, render, report, stop_switch, typed};
@@ -76,7 +76,10 @@ fn finish(global: &Global, plan: &Plan, report: &Report) -> Result<u8> {
     }
     if let Some(error) = &report.failure {
         render::error(error);
-        render::note(&format!("to go on: {}", report.command));
+        // A command that is wrong stays wrong.
+        if !matches!(error.kind(), Kind::Usage | Kind::Config) {
+            render::note(&format!("to go on: {}", report.command));
+        }
     } else if !global.quiet {
         let (open, name) = (render::human(report.open()), &plan.pipeline.name);
         match report.exit_code {

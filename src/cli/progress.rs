@@ -129,9 +129,9 @@ impl Progress for Screen {
                     bar.set_position(rows);
                 }
                 let text = format!(
-                    "delivering: {} documents of {} rows, {} accepted, {} need a look",
-                    render::human(documents),
-                    render::human(seen.scope),
+                    "delivering: {} of {}, {} accepted, {} need a look",
+                    render::count(documents, "document"),
+                    render::count(seen.scope, "row"),
                     render::human(accepted),
                     render::human(attention)
                 );

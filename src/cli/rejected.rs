@@ -65,7 +65,10 @@ fn next(p: &PipelineStatus) -> String {
     if let Some(key) = p.causes.iter().find_map(|cause| cause.example()) {
         out.push_str(&format!("\none of them:   dukou trace {key}\n"));
     }
-    out.push_str("all of a kind: dukou sql \"SELECT key, code, field, text FROM delivery WHERE state = 'rejected'\"\n");
+    if let Some(state) = p.causes.iter().map(|cause| cause.state).find(|state| *state != State::Blocked) {
+        let query = format!("SELECT key, code, field, text FROM delivery WHERE state = '{state}'");
+        out.push_str(&format!("all of a kind: dukou sql \"{query}\"\n"));
+    }
     if p.causes.iter().any(|cause| matches!(cause.state, State::Rejected | State::Blocked)) {
         out.push_str(&format!("once cured:    dukou deliver {} --remap\n", p.name));
     }

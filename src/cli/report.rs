@@ -1,7 +1,7 @@
 //! The report of a run as a screen: counts that add up, causes, and what to type next.
 
 use crate::base::lifecycle::State;
-use crate::cli::render::{bytes, cut, human, table};
+use crate::cli::render::{bytes, count, cut, human, table};
 use crate::run::report::{FieldRemark, Report};
 use std::fmt::Write as _;
 
@@ -42,7 +42,7 @@ fn staged(report: &Report, text: &mut String) {
         text,
         "records fetched",
         b.fetched,
-        &format!("in {} slices, {} pages", human(s.slices.len() as u64), human(s.pages)),
+        &format!("in {}, {}", count(s.slices.len() as u64, "slice"), count(s.pages, "page")),
     );
     line(text, "  staged", b.staged, &format!("{size} of Parquet"));
     line(

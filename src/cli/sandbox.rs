@@ -14,7 +14,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 pub async fn sandbox(global: &Global, typed: &Typed) -> Result<u8> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, typed.port));
     let sandbox = Sandbox::start(config(global, typed)?, address).await.map_err(|e| {
-        Error::local(format!("the sandbox cannot listen on {address}: {e}"))
+        Error::usage(format!("the sandbox cannot listen on {address}: {e}"))
             .hint("take another port with --port, or 0 for any")
     })?;
     if let Some(fast) = sandbox.fast_summary() {

@@ -140,6 +140,10 @@ fn verify(section: &Section<'_>) -> Option<Vec<String>> {
         }
         fields.push(field.into_inner());
     }
+    if given && fields.is_empty() {
+        let message = "sink.verify is empty: a foreign document with as many lines would be taken for ours";
+        section.faults().add(section.at(), message, "name at least one header field, as [\"FDate\"], or leave it out");
+    }
     given.then_some(fields)
 }
 

@@ -8,6 +8,7 @@ pub mod deliver;
 pub mod dry;
 pub mod plan;
 pub mod preview;
+mod proof;
 pub mod report;
 pub mod sinks;
 pub mod stage;

@@ -5,7 +5,7 @@
 
 use crate::base::lifecycle::{Balance, State, Tally, UNDECIDED};
 use crate::base::record::SliceNo;
-use crate::base::{Error, Result};
+use crate::base::{Error, Kind, Result};
 use crate::run::plan::Plan;
 use crate::state::Store;
 use crate::state::causes::Cause;
@@ -172,14 +172,19 @@ impl Report {
         if !self.breaches.is_empty() {
             return 70;
         }
-        if let Some(error) = &self.failure {
-            return error.exit_code();
+        let conflict = self.balance.states.get(State::Conflict) + self.ledger.get(State::Conflict) > 0;
+        match &self.failure {
+            // Whoever stops a run is told all the same that a person is needed.
+            Some(error) if error.kind() == Kind::Stopped && conflict => return 4,
+            Some(error) => return error.exit_code(),
+            None => {}
         }
-        if self.balance.states.get(State::Conflict) + self.ledger.get(State::Conflict) > 0 {
+        if conflict {
             return 4;
         }
         let attention = self.balance.states.needing_attention() + self.ledger.needing_attention();
-        u8::from(attention > 0 || self.open() > 0 || self.identity_misfits > 0)
+        // A look-up without a default that finds nothing leaves a field empty that somebody wanted filled.
+        u8::from(attention > 0 || self.open() > 0 || self.identity_misfits > 0 || !self.misses.is_empty())
     }
 
     /// The report for programs and for the state store.

@@ -9,6 +9,7 @@ use crate::config::places::Written;
 use crate::net::client::HttpClient;
 use crate::net::{ClientOptions, End};
 use crate::run::plan::Plan;
+use crate::run::proof;
 use crate::sink::file::FileSink;
 use crate::sink::kingdee::{KingdeeOptions, KingdeeSink};
 use crate::sink::mysql::{MySqlOptions, MySqlSink};
@@ -82,8 +83,11 @@ pub fn statements(connector: &SinkConnector) -> Option<&Statements> {
     }
 }
 
-/// What stands between the statements and the mapping's columns, each with its place in the pipeline file.
+/// What stands between the statements (or what is to prove documents ours) and the mapping's columns, each with its place in the pipeline file.
 pub fn check_statements(pipeline: &Pipeline, columns: &Fields) -> Vec<Fault> {
+    if let SinkConnector::Kingdee(kingdee) = &pipeline.sink.connector {
+        return proof::check(pipeline, kingdee, columns);
+    }
     match statements(&pipeline.sink.connector) {
         Some(statements) => carried(pipeline, statements, statement::check(statements, &shape(columns))),
         None => Vec::new(),
