@@ -8,6 +8,7 @@ use crate::base::clock::parse_wall;
 use crate::base::lifecycle::{State, Tally};
 use crate::base::record::Rid;
 use crate::config::folder;
+use crate::config::model::SinkConnector;
 use crate::run::plan::{Plan, Setup};
 use crate::run::sinks;
 use crate::source::slices::{Coverage, Interval};
@@ -45,6 +46,8 @@ pub struct PipelineStatus {
     /// Slices whose rows were not all mapped and settled.
     pub slices_to_deliver: u64,
     pub target: Option<String>,
+    /// What the target is, for cures; `None` where the pipeline's files have faults.
+    pub connector: Option<SinkConnector>,
     /// All deliveries of the target, by whichever pipeline.
     pub ledger: Tally,
     /// Why documents and rows are not where they should be.
@@ -107,6 +110,7 @@ fn of_pipeline(setup: &Setup, store: &Store, given: &str) -> Result<PipelineStat
     if let Some(plan) = &plan {
         status.description.clone_from(&plan.pipeline.description);
         status.table = plan.def.name().to_owned();
+        status.connector = Some(plan.pipeline.sink.connector.clone());
         read_slices(&mut status, store, plan)?;
     }
     let target = target(&mut status, store, plan.as_ref())?;

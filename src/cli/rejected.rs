@@ -49,7 +49,7 @@ fn one(p: &PipelineStatus) -> String {
     for (line, cause) in lines.zip(&p.causes) {
         out.push_str(&format!("{line}\n"));
         out.push_str(&render::beside("", LEFT, &cause.reason.text));
-        if let Some(cure) = sinks::cure(&cause.reason) {
+        if let Some(cure) = sinks::cure(p.connector.as_ref(), cause.state, &cause.reason) {
             out.push_str(&render::beside("", LEFT, &format!("cure: {cure}")));
         }
     }
@@ -78,7 +78,7 @@ fn next(p: &PipelineStatus) -> String {
 fn json(status: &Status) -> String {
     let cause = |p: &PipelineStatus, c: &Cause| {
         json!({ "pipeline": p.name, "state": c.state.word(), "code": c.reason.code, "field": c.reason.field,
-                "text": c.reason.text, "cure": sinks::cure(&c.reason), "documents": c.documents, "examples": c.examples })
+                "text": c.reason.text, "cure": sinks::cure(p.connector.as_ref(), c.state, &c.reason), "documents": c.documents, "examples": c.examples })
     };
     let causes: Vec<Value> = status.pipelines.iter().flat_map(|p| p.causes.iter().map(move |c| cause(p, c))).collect();
     Value::Array(causes).to_string()

@@ -21,7 +21,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 use std::collections::BTreeSet;
 
-pub(super) use breach::NULL;
+pub(super) use breach::{EMPTY, NULL};
 
 /// What a target asks of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]

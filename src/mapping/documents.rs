@@ -3,7 +3,7 @@
 //! Takes Arrow batches, gives [`Mapped`] values in row order. Columns in their order are the fields of the body; `_rid`, `_key`,
 //! `_reject` and `_version` are read and not sent. It never sends, never looks at the ledger, and no number passes through a float.
 
-use super::contract::Contract;
+use super::contract::{Contract, EMPTY};
 use super::values::{Reader, Shape};
 use crate::base::record::{DocKey, Document, Mapped, Reason, Rid};
 use crate::base::value::{Object, Value, digest};
@@ -139,7 +139,7 @@ impl Layout {
             _ => true,
         });
         if let Some(i) = empty {
-            return Some(Reason::new("contract", "the list has no lines").on_field(&*self.names[*i]));
+            return Some(Reason::new("contract", EMPTY).on_field(&*self.names[*i]));
         }
         self.contract.as_ref()?.breach(self.names.iter().map(|n| &**n).zip(body))
     }

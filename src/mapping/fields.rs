@@ -80,7 +80,7 @@ impl Fields {
 }
 
 /// `FEntity[2].FLot` → `FEntity.FLot`.
-fn plain(path: &str) -> String {
+pub fn plain(path: &str) -> String {
     path.split('.').map(|part| part.split('[').next().unwrap_or(part)).collect::<Vec<_>>().join(".")
 }
 

@@ -11,6 +11,7 @@ mod blame;
 pub mod check;
 pub mod contract;
 mod csv;
+mod cure;
 pub mod documents;
 mod facts;
 pub mod fault;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use check::check;
 pub use contract::Contract;
+pub use cure::cure;
 pub use fault::Fault;
 pub use lookup::{Lookups, Misses};
 pub use session::Providers;

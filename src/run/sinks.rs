@@ -2,10 +2,12 @@
 //!
 //! Takes what was written, gives what is meant. Knows how a mapping's columns look to statements, sends nothing.
 
+use crate::base::lifecycle::State;
 use crate::base::record::Reason;
 use crate::base::{Error, Fault, Result};
 use crate::config::model::{Pipeline, SinkConnector, Statements};
 use crate::config::places::Written;
+use crate::mapping;
 use crate::net::client::HttpClient;
 use crate::net::{ClientOptions, End};
 use crate::run::plan::Plan;
@@ -69,10 +71,19 @@ pub fn omits_nulls(connector: &SinkConnector) -> bool {
     matches!(connector, SinkConnector::Kingdee(_) | SinkConnector::File { .. })
 }
 
-/// What helps against a refusal, where we know it.
-pub fn cure(reason: &Reason) -> Option<&'static str> {
-    let numbered = reason.code.parse().ok().and_then(sink::mysql::cure);
-    numbered.or_else(|| sink::kingdee::fault::cure(&reason.text))
+/// What helps a document that stands in `state` for this reason, where we know it: the mapping's advice for what it blocked, the
+/// connector's for what its target said. Codes and texts mean nothing to another connector than the one that gave them.
+pub fn cure(connector: Option<&SinkConnector>, state: State, reason: &Reason) -> Option<&'static str> {
+    match state {
+        State::Blocked => mapping::cure(reason),
+        State::Rejected | State::Unknown | State::Behind | State::Conflict => match connector? {
+            SinkConnector::MySql { .. } => reason.code.parse().ok().and_then(sink::mysql::cure),
+            SinkConnector::Sqlite { .. } => reason.code.parse().ok().and_then(sink::sqlite::cure),
+            SinkConnector::Kingdee(_) => sink::kingdee::fault::cure(&reason.text),
+            SinkConnector::File { .. } => None,
+        },
+        _ => None,
+    }
 }
 
 /// The statements of a database sink.
@@ -133,4 +144,68 @@ fn shape(fields: &Fields) -> Shape {
 pub fn at_sink(error: Error) -> Error {
     // A setting says itself that it is the sink's.
     if error.to_string().starts_with("sink.") { error } else { error.context("sink") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::{InsertIds, Kingdee, KingdeeAuth, KingdeeOperation};
+    use crate::config::secret::Setting;
+    use std::time::Duration;
+
+    #[test]
+    fn a_cure_comes_from_who_gave_the_reason() {
+        let setting = || Setting::new("sink.x", "x");
+        let statements = || Statements { main_sql: String::new(), extends: Vec::new(), insert_ids: InsertIds::Auto };
+        let mysql = SinkConnector::MySql { url: setting(), statements: statements() };
+        let sqlite = SinkConnector::Sqlite { path: setting(), statements: statements() };
+        let file = SinkConnector::File { path: setting() };
+        let kingdee = SinkConnector::Kingdee(Box::new(Kingdee {
+            url: setting(),
+            acct_id: setting(),
+            username: setting(),
+            app_id: setting(),
+            app_secret: setting(),
+            lcid: 2052,
+            org_num: "0".into(),
+            auth: KingdeeAuth::Signature,
+            form: "SAL_RETURNSTOCK".into(),
+            operation: KingdeeOperation::BatchSave,
+            options: Vec::new(),
+            verify: Vec::new(),
+            entry: None,
+            request_timeout: Duration::from_secs(1),
+            max_answer_bytes: 1,
+        }));
+        let all = [Some(&mysql), Some(&sqlite), Some(&file), Some(&kingdee), None];
+        use State::{Accepted, Behind, Blocked, Changed, Conflict, Rejected, Unknown};
+        // State, code, text; a part of the cure by MySQL, SQLite, file, Kingdee, and where the sink is not known.
+        type Row = (State, &'static str, &'static str, [Option<&'static str>; 5]);
+        let none = [None; 5];
+        let table: [Row; 12] = [
+            (Rejected, "1213", "Deadlock found", [None, None, None, Some("lower sink.in_flight"), None]),
+            (Rejected, "1048", "Column 'a' cannot be null", [Some("coalesce"), None, None, None, None]),
+            (Rejected, "1299", "NOT NULL constraint failed: t.a", [None, Some("coalesce"), None, None, None]),
+            (Rejected, "275", "CHECK constraint failed: a", [None, Some("CHECK"), None, None, None]),
+            (Rejected, "2067", "UNIQUE constraint failed: t.a", [None, Some("unique"), None, None, None]),
+            (Rejected, "787", "FOREIGN KEY constraint failed", [None, Some("bring that one"), None, None, None]),
+            (Unknown, "data", "您没有新增权限", [None, None, None, Some("right"), None]),
+            (Behind, "data", "插件取消了保存操作", [None, None, None, Some("plug-in"), None]),
+            (Conflict, "1062", "Duplicate entry", [Some("unique key"), None, None, None, None]),
+            (Blocked, "_reject", "权限不存在 deadlock", [Some("own rule"); 5]),
+            (Changed, "1048", "权限", none),
+            (Accepted, "1048", "权限", none),
+        ];
+        for (state, code, text, expected) in table {
+            let reason = Reason::new(code, text);
+            for (connector, expected) in all.iter().zip(expected) {
+                let found = cure(*connector, state, &reason);
+                let fits = match (found, expected) {
+                    (Some(found), Some(expected)) => found.contains(expected),
+                    (found, expected) => found.is_none() && expected.is_none(),
+                };
+                assert!(fits, "{state} {code} {text}: {found:?}, not {expected:?}");
+            }
+        }
+    }
 }

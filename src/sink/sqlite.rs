@@ -14,7 +14,7 @@ use crate::base::{Error, Kind, Result, names};
 use crate::config::model::Statements;
 use chrono::Utc;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, ffi};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -337,6 +337,25 @@ impl ToSql for Bound<'_> {
             Cell::MainId => self.main_id.into(),
         })
     }
+}
+
+/// What helps against a document's fault, by SQLite's extended result code.
+pub fn cure(code: i32) -> Option<&'static str> {
+    Some(match code {
+        ffi::SQLITE_CONSTRAINT_NOTNULL => {
+            "fill the column in the mapping (coalesce), give the placeholder a default, or allow NULL in the table"
+        }
+        ffi::SQLITE_CONSTRAINT_CHECK => "a CHECK of the table refuses it: correct the value in the mapping",
+        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
+            "another row has this value of a unique key: look which one is right"
+        }
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => "the row it refers to is not there yet: bring that one first",
+        ffi::SQLITE_CONSTRAINT_DATATYPE | ffi::SQLITE_MISMATCH => {
+            "the column has another type than the value: cast it in the mapping"
+        }
+        ffi::SQLITE_TOOBIG => "the value is larger than SQLite takes: shorten it in the mapping (left)",
+        _ => return None,
+    })
 }
 
 /// A constraint or a size: the document's fault. The code is SQLite's extended result code.

@@ -9,6 +9,8 @@ use crate::base::value::Value;
 
 /// What is said of a required field without a value.
 pub(in crate::mapping) const NULL: &str = "is required, but null";
+/// What is said of a list that must have lines and has none.
+pub(in crate::mapping) const EMPTY: &str = "the list has no lines";
 
 /// An object of nulls is as good as null: it is not sent.
 pub(super) fn breach_of<'a>(

@@ -310,6 +310,58 @@ async fn a_miss_that_leaves_a_required_field_null_names_the_table_and_the_key() 
     assert_eq!(lines(&rows), [told]);
 }
 
+/// One row missing in a reference table blocks thousands of records: explaining them must not cost thousands of plans.
+#[tokio::test]
+async fn explaining_blocked_documents_stays_bounded() {
+    const ALONE: usize = crate::mapping::blame::MAX_ALONE;
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("shop.csv"), "name,no\na,S1\n").expect("written");
+    let lookup = Lookup { file: "shop.csv".into(), format: LookupFormat::Csv, key: "name".into() };
+    let mut looked = spec(
+        "SELECT _rid, tradeNo AS _key, {no: lookup('shop', 'no', tradeNo)} AS shop,
+         array_transform(goodsDetail, g -> {g: {no: lookup('shop', 'no', g['goodsNo'])}}) AS l FROM trade",
+    );
+    let declared = BTreeMap::from([("shop".to_owned(), lookup)]);
+    looked.lookups = Arc::new(Lookups::load(&declared, folder.path()).expect("loaded"));
+    let ddl = "CREATE TABLE t (shop STRUCT(no VARCHAR NOT NULL) NOT NULL, l STRUCT(g STRUCT(no VARCHAR NOT NULL) NOT NULL)[])";
+    looked.contract = Some(Contract::parse(ddl).expect("a contract"));
+    // 200 without their shop; then 60 without their goods, whose lines differ; then one document.
+    let mut trades: Vec<Trade> = (1..=200).map(|rid| trade(rid, "c")).collect();
+    trades.extend((201..=260).map(|rid| {
+        let lines = [("a", None), ("Z", None)].into_iter().skip(usize::from(rid % 2 == 0)).collect();
+        Trade { lines: Some(lines), ..trade(rid, "a") }
+    }));
+    trades.push(Trade { lines: Some(vec![("a", None)]), ..trade(261, "a") });
+
+    let mut mapping = Mapping::prepare(looked, &tables(&[])).await.expect("prepared");
+    let plans = std::sync::atomic::AtomicUsize::new(0);
+    let provide = |rids: &[Rid]| -> Result<Providers> {
+        plans.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(tables(&trades.iter().filter(|t| rids.contains(&Rid(t.rid))).collect::<Vec<_>>()))
+    };
+    let rids: Vec<Rid> = trades.iter().map(|t| Rid(t.rid)).collect();
+    let mut rows = Vec::new();
+    let mut emit = |row| {
+        rows.push(row);
+        Ok(())
+    };
+    mapping.map_rids(&rids, &provide, &mut emit).await.expect("mapped");
+    assert_eq!(plans.into_inner(), 1 + 2 * ALONE + 1, "the chunk, the first of each field, all others together");
+    let lines = lines(&rows);
+    assert_eq!(lines[ALONE - 1], format!("{ALONE} c [lookup] shop: shop: no row for c"));
+    let beyond = format!(
+        "200 c [contract] shop: is required, but null (looked up in shop; the missing key is named for {ALONE} documents only)"
+    );
+    assert_eq!(lines[199], beyond);
+    assert_eq!(lines[200], "201 a [lookup] l[2].g: shop: no row for Z");
+    assert!(
+        lines[259].starts_with("260 a [contract] l[1].g: is required, but null (looked up in shop;"),
+        "{}",
+        lines[259]
+    );
+    assert_eq!((lines[260].as_str(), mapping.misses().total()), ("261 a", 0), "misses of blocked rows do not count");
+}
+
 #[tokio::test]
 async fn lists_are_written_inside_lambdas_and_subqueries_stay_with_their_record() {
     let sql = "SELECT _rid, tradeNo AS _key,

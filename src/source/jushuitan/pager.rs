@@ -90,6 +90,11 @@ impl Pager {
         }
     }
 
+    /// The size that is really asked for; to be said before the first answer.
+    pub fn set_page_size(&mut self, page_size: u32) {
+        self.page_size = u64::from(page_size);
+    }
+
     /// The page to ask for; `None` at the end.
     pub fn next(&self) -> Option<u32> {
         match self.stage {

@@ -2,7 +2,7 @@
 //!
 //! Takes replies, gives requests and pages; no clock of its own and no I/O but keeping a renewed token. What may be an
 //! accident is asked again: a broken or repeated answer twice, a refused token once with a new one, a refused time stamp
-//! once with the vendor's time. A first page that equals the last page of the pull before must come twice.
+//! once with the vendor's time. A token that ends soon is refreshed before the first page. A first page that equals the last page of the pull before must come twice.
 
 use super::envelope::{self, Envelope, Malformed, Sheet};
 use super::pager::{Answer, Pager, Take};
@@ -37,6 +37,8 @@ pub struct JushuitanPull {
     pages: u32,
     /// The new pair that is asked for instead of a page.
     grant: Option<Grant>,
+    /// That pair is asked for before the one at hand ends: the pull does not depend on it.
+    is_early: bool,
     /// What the last request was signed with.
     used: Option<Pair>,
     /// A page was refused with a token that was renewed for it.
@@ -59,6 +61,7 @@ impl JushuitanPull {
             max_pages,
             pages: 0,
             grant: None,
+            is_early: false,
             used: None,
             token_renewed: false,
             clock_set: false,
@@ -74,7 +77,12 @@ impl JushuitanPull {
     fn question(&mut self, now: DateTime<Utc>) -> Result<&Question> {
         let question = match self.question.take() {
             Some(question) => question,
-            None => self.params.question(&self.ask, wall(now))?,
+            None => {
+                let question = self.params.question(&self.ask, wall(now))?;
+                // A parameter of the file may ask for another size than the window's.
+                self.pager.set_page_size(question.page_size);
+                question
+            }
         };
         Ok(self.question.insert(question))
     }
@@ -162,8 +170,8 @@ impl JushuitanPull {
         Ok(Step::Aside)
     }
 
-    fn granted(&mut self, envelope: &Envelope) -> Result<Step> {
-        let pair = match token::granted(envelope.data()) {
+    fn granted(&mut self, envelope: &Envelope, now: DateTime<Utc>) -> Result<Step> {
+        let pair = match token::granted(envelope.data(), now) {
             Ok(pair) => pair,
             Err(fault) => return self.broken(fault),
         };
@@ -172,6 +180,36 @@ impl JushuitanPull {
         self.token_renewed = true;
         self.answered();
         Ok(Step::Aside)
+    }
+
+    /// The answer to a refresh that could have waited. Without a new pair the pull goes on with the token it has, which is
+    /// good; the next run tries again.
+    fn early_answer(&mut self, reply: Reply) -> Result<Step> {
+        let times = Times::of(&reply);
+        let mut verdict = self.account().heard(|peer| answer::of_transport(&reply, peer));
+        let text = answer::utf8(reply.body).ok().filter(|_| verdict.is_none());
+        if let Some(envelope) = text.and_then(|text| envelope::read(text).ok()) {
+            if envelope.code == 0 {
+                // An answer that cannot be read is no new pair. One that cannot be kept is an error: it replaced the kept one.
+                if let Ok(pair) = token::granted(envelope.data(), times.received_at) {
+                    self.account().tokens.renew(pair)?;
+                }
+            } else {
+                match refusal::of_envelope(&envelope, times.skew, self.account()) {
+                    Refusal::Clock(error) if !self.clock_set => return self.set_clock(error, &times),
+                    Refusal::Plain(said) => verdict = Some(said),
+                    Refusal::Clock(_) | Refusal::Token(_) => {}
+                }
+            }
+        }
+        (self.grant, self.is_early) = (None, false);
+        self.answered();
+        Ok(match verdict {
+            Some(Verdict::Busy { wait, why }) => {
+                Step::Again { wait: wait.max(times.retry_after.unwrap_or_default()), why }
+            }
+            _ => Step::Aside,
+        })
     }
 
     fn page(&mut self, sheet: Sheet, fetched_at: DateTime<Utc>) -> Result<Step> {
@@ -261,6 +299,9 @@ impl Pull for JushuitanPull {
             self.used = self.account().tokens.current();
             if self.used.is_none() {
                 self.grant = self.account().tokens.grant(None);
+            } else if self.pager.is_first() {
+                self.grant = self.account().tokens.early(now);
+                self.is_early = self.grant.is_some();
             }
         }
         if let Some(grant) = &self.grant {
@@ -272,6 +313,9 @@ impl Pull for JushuitanPull {
     }
 
     fn on_reply(&mut self, reply: Reply) -> Result<Step> {
+        if self.is_early {
+            return self.early_answer(reply);
+        }
         if let Some(verdict) = self.account().heard(|peer| answer::of_transport(&reply, peer)) {
             return self.judged(verdict);
         }
@@ -291,7 +335,7 @@ impl Pull for JushuitanPull {
             return self.refused(&envelope, &times);
         }
         if self.grant.is_some() {
-            return self.granted(&envelope);
+            return self.granted(&envelope, times.received_at);
         }
         match envelope.into_sheet() {
             Ok(sheet) => self.page(sheet, times.received_at),

@@ -1,13 +1,15 @@
 //! The tokens of one application: which pair is good now, how a new one is asked for, where it is kept.
 //!
 //! Takes the configured tokens and what was kept of earlier runs, gives the access token to send and, when the vendor
-//! refuses it, the [`Grant`] to ask for. Never shows a token. Facts: an own-company application gets its first pair by
-//! getInitToken with any six characters as code; a refresh gives a new pair; a token lives 30 days; once it has expired,
-//! its refresh token is said to be dead too.
+//! refuses it or it ends soon, the [`Grant`] to ask for. Never shows a token. Facts: an own-company application gets its first
+//! pair by getInitToken with any six characters as code; a refresh gives a new pair (one far from its end may give the same
+//! access token again); a token lives 30 days; once it has expired, its refresh token is said to be dead too. So a token is
+//! refreshed before it ends.
 
 use super::envelope::Malformed;
 use crate::base::{Error, Result};
 use crate::config::secret::Secret;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::VecDeque;
@@ -18,6 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Pair {
     pub access: Secret,
     pub refresh: Option<Secret>,
+    /// When the access token ends, by our clock; nobody says it of a configured one.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// A pair as it is kept, and which configuration it descends from.
@@ -59,10 +63,14 @@ struct Known {
     now: Option<Pair>,
     /// Tokens that were good once: the vendor may still name them.
     former: VecDeque<Secret>,
+    /// A refresh before the end was asked for: once in a process, whatever came of it.
+    was_early: bool,
 }
 
 /// Former tokens that are remembered; a token lives for days.
 const MAX_FORMER: usize = 16;
+/// With less than this left, a token is refreshed while it is still good.
+const EARLY: TimeDelta = TimeDelta::days(3);
 
 impl Tokens {
     /// A newly configured pair wins over the kept one, else the kept one, which is the newer, wins.
@@ -70,7 +78,7 @@ impl Tokens {
         let is_configured = access.is_some();
         let origin = access.as_ref().map(|access| origin(access, refresh.as_ref())).unwrap_or_default();
         let kept = store.load()?.filter(|kept| kept.origin == origin).map(|kept| kept.pair);
-        let configured = access.map(|access| Pair { access, refresh });
+        let configured = access.map(|access| Pair { access, refresh, expires_at: None });
         let mut known = Known::default();
         for pair in [configured, kept].into_iter().flatten() {
             known.renew(pair);
@@ -98,6 +106,16 @@ impl Tokens {
             None | Some(Grant::Refresh(_)) => (!self.is_configured).then_some(Grant::Init),
             Some(Grant::Init) => None,
         }
+    }
+
+    /// The refresh of a token that is good, but not for long; given once. A token that has ended is left to the vendor's refusal.
+    pub fn early(&self, now: DateTime<Utc>) -> Option<Grant> {
+        let mut known = self.lock();
+        let pair = known.now.as_ref().filter(|_| !known.was_early)?;
+        let left = pair.expires_at? - now;
+        let refresh = pair.refresh.clone().filter(|_| left > TimeDelta::zero() && left < EARLY)?;
+        known.was_early = true;
+        Some(Grant::Refresh(refresh))
     }
 
     /// Takes a new pair into use, then keeps it.
@@ -157,16 +175,24 @@ struct Granted {
     access_token: String,
     #[serde(default)]
     refresh_token: Option<String>,
+    /// Seconds. A hint: an answer that has none, or something else here, is an answer.
+    #[serde(default)]
+    expires_in: serde_json::Value,
 }
 
-/// Reads the pair of a token answer.
-pub fn granted(data: Option<&str>) -> Result<Pair, Malformed> {
+/// Reads the pair of a token answer that was received at `now`.
+pub fn granted(data: Option<&str>, now: DateTime<Utc>) -> Result<Pair, Malformed> {
     let malformed = || Malformed("a token answer without access_token".into());
     // The parser's own words could hold a token.
     let granted: Granted = data.and_then(|data| serde_json::from_str(data).ok()).ok_or_else(malformed)?;
     let secret = |text: String| Some(text.trim()).filter(|text| !text.is_empty()).map(Secret::new);
     let access = secret(granted.access_token).ok_or_else(malformed)?;
-    Ok(Pair { access, refresh: granted.refresh_token.and_then(secret) })
+    let seconds = match &granted.expires_in {
+        serde_json::Value::String(text) => text.trim().parse().ok(),
+        other => other.as_i64(),
+    };
+    let expires_at = seconds.and_then(TimeDelta::try_seconds).and_then(|left| now.checked_add_signed(left));
+    Ok(Pair { access, refresh: granted.refresh_token.and_then(secret), expires_at })
 }
 
 /// The error that stands when the vendor gives no new pair: `said` are its words.

@@ -6,6 +6,7 @@
 use super::token::{Kept, Pair, TokenStore};
 use crate::base::{Error, Result};
 use crate::config::secret::Secret;
+use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, OpenOptions};
@@ -29,6 +30,9 @@ struct Written {
     origin: String,
     access_token: String,
     refresh_token: Option<String>,
+    /// Seconds since 1970. Files of before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
 }
 
 const VERSION: u32 = 1;
@@ -74,8 +78,9 @@ impl TokenStore for TokenFile {
         let text = fs::read(&self.path).map_err(failed)?;
         let written: Option<Written> = serde_json::from_slice(&text).ok();
         let written = written.filter(|w| w.version == VERSION && !w.access_token.is_empty());
-        let Written { origin, access_token, refresh_token, .. } = written.ok_or_else(|| self.damaged())?;
-        let pair = Pair { access: Secret::new(access_token), refresh: refresh_token.map(Secret::new) };
+        let Written { origin, access_token, refresh_token, expires_at, .. } = written.ok_or_else(|| self.damaged())?;
+        let expires_at = expires_at.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        let pair = Pair { access: Secret::new(access_token), refresh: refresh_token.map(Secret::new), expires_at };
         Ok(Some(Kept { origin, pair }))
     }
 
@@ -85,6 +90,7 @@ impl TokenStore for TokenFile {
             origin: kept.origin.clone(),
             access_token: kept.pair.access.expose().to_string(),
             refresh_token: kept.pair.refresh.as_ref().map(|token| token.expose().to_string()),
+            expires_at: kept.pair.expires_at.map(|at| at.timestamp()),
         };
         let text = serde_json::to_vec(&written).map_err(|_| Error::bug("a pair of tokens is no JSON"))?;
         self.write(&text).map_err(|error| Error::io(&self.path, &error))
@@ -97,7 +103,19 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     fn kept(access: &str, refresh: Option<&str>) -> Kept {
-        Kept { origin: "o".into(), pair: Pair { access: Secret::new(access), refresh: refresh.map(Secret::new) } }
+        let expires_at = refresh.and_then(|_| DateTime::from_timestamp(1_717_557_960, 0));
+        let pair = Pair { access: Secret::new(access), refresh: refresh.map(Secret::new), expires_at };
+        Kept { origin: "o".into(), pair }
+    }
+
+    #[test]
+    fn a_file_of_before_the_end_was_kept_is_readable() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = TokenFile::of(dir.path(), &Secret::new("k"));
+        let old = r#"{"version":1,"origin":"o","access_token":"a","refresh_token":"r"}"#;
+        fs::write(&file.path, old).expect("a file");
+        let pair = file.load().expect("readable").expect("kept").pair;
+        assert_eq!((pair.refresh, pair.expires_at), (Some(Secret::new("r")), None));
     }
 
     #[test]

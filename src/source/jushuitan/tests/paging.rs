@@ -119,6 +119,15 @@ fn has_next_counts_in_any_shape_and_a_full_page_where_there_is_none() {
             assert_eq!(completeness(&talk), Completeness::Unannounced);
         }
     }
+    // Full is a page of the size that is asked for: a parameter may ask for another one than the window's.
+    let small = jushuitan(&source(&[("page_size", ParamValue::Integer(1))]));
+    let talk = talk_about(&small, &window(Axis::Modified), |request| {
+        let biz = biz(request);
+        assert_eq!(biz["page_size"], 1);
+        let index = u32::try_from(biz["page_index"].as_u64().expect("a number")).expect("small");
+        page(json!({}), if index <= 3 { std::slice::from_ref(&index) } else { &[] })
+    });
+    assert_eq!((talk.ids(), talk.unsettled.as_deref()), (vec![3, 2, 1], None));
     // A vendor that says "more" of every full page.
     for paging in [recorded, declared] {
         let talk = pull(vendor(

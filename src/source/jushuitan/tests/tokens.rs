@@ -148,8 +148,84 @@ fn a_token_that_cannot_be_kept_stops_the_pull() {
 
 #[test]
 fn pairs_are_never_shown() {
-    let pair = Pair { access: Secret::new("a-token"), refresh: Some(Secret::new("r-token")) };
+    let pair = Pair { access: Secret::new("a-token"), refresh: Some(Secret::new("r-token")), expires_at: None };
     let shown =
         format!("{:?} {:?}", Kept { origin: "o".into(), pair: pair.clone() }, Grant::Refresh(Secret::new("r-token")));
     assert!(!shown.contains("a-token") && !shown.contains("r-token"), "{shown}");
+}
+
+/// A shelf with a pair of the configured tokens that ends in so many hours.
+fn shelf_with(hours: Option<i64>) -> Arc<Shelf> {
+    let shelf = Arc::new(Shelf::default());
+    talk_with(&with_shelf(&source(&[]), &shelf), vec![expired(), granted("access-1", "refresh-1"), one()]);
+    let mut kept = shelf.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let pair = &mut kept.as_mut().expect("kept").pair;
+    assert_eq!(pair.expires_at, Some(now() + chrono::Duration::days(30)));
+    pair.expires_at = hours.map(|hours| now() + chrono::Duration::hours(hours));
+    drop(kept);
+    shelf
+}
+
+fn page_of(id: u32) -> Reply {
+    page(json!({ "has_next": false }), &[id])
+}
+
+#[test]
+fn a_token_that_ends_soon_is_refreshed_before_the_first_page() {
+    let shelf = shelf_with(Some(71));
+    let next = with_shelf(&source(&[]), &shelf);
+    let talk = talk_with(&next, vec![granted("access-2", "refresh-2"), one()]);
+    assert_eq!((talk.asked(), tokens_of(&talk)), (vec![0, 1], vec![String::new(), "access-2".into()]));
+    assert_eq!(super::form(&talk.requests[0])["refresh_token"], "refresh-1");
+    let kept = shelf.load().expect("no fault").expect("kept").pair;
+    assert_eq!((kept.access.expose(), kept.expires_at), ("access-2", Some(now() + chrono::Duration::days(30))));
+    // Long enough, of unknown end (a file of before), or over already: left alone.
+    for (hours, token) in [(Some(73), "access-1"), (None, "access-1"), (Some(-1), "access-1")] {
+        let next = with_shelf(&source(&[]), &shelf_with(hours));
+        assert_eq!(tokens_of(&talk_with(&next, vec![one()])), [token], "{hours:?}");
+    }
+    // The vendor may give the same token with the same end again: asked once in a process.
+    let next = with_shelf(&source(&[]), &shelf_with(Some(1)));
+    let data = json!({ "access_token": "access-1", "refresh_token": "refresh-2", "expires_in": "3600" });
+    let same = reply(200, json!({ "code": 0, "msg": "", "data": data }).to_string());
+    assert_eq!(talk_with(&next, vec![same, one()]).asked(), [0, 1]);
+    assert_eq!(talk_with(&next, vec![page_of(2)]).asked(), [1]);
+}
+
+#[test]
+fn a_refresh_that_could_have_waited_never_stops_the_pull() {
+    let refused = [
+        failure(100, "refresh_token无效"),
+        failure(150, "服务商应用禁止刷新access_token,需商户重新授权"),
+        failure(10, "无效签名"),
+        failure(4711, "没有见过的话"),
+        reply(404, ""),
+        reply(200, ""),
+        reply(200, r#"{"code":0,"data":{"access_token":7}}"#),
+    ];
+    for refusal in refused {
+        let shelf = shelf_with(Some(71));
+        let next = with_shelf(&source(&[]), &shelf);
+        let talk = talk_with(&next, vec![refusal, one()]);
+        assert!(talk.end.is_ok() && talk.again.is_empty(), "{:?} {:?}", talk.end, talk.again);
+        assert_eq!(tokens_of(&talk), ["", "access-1"]);
+        // Not again in this process, and again in the next one.
+        assert_eq!(talk_with(&next, vec![page_of(2)]).asked(), [1]);
+        let talk = talk_with(&with_shelf(&source(&[]), &shelf), vec![granted("access-2", "refresh-2"), one()]);
+        assert_eq!(tokens_of(&talk), ["", "access-2"]);
+    }
+    // A busy vendor is given its time, before the page.
+    let busy = failure(199, "调用频次超过限制!请稍后再试");
+    let talk = talk_with(&with_shelf(&source(&[]), &shelf_with(Some(71))), vec![busy, one()]);
+    assert_eq!((talk.end.is_ok(), talk.again.len(), talk.asked()), (true, 1, vec![0, 1]));
+    // The vendor's clock counts here, too.
+    let mut late = failure(140, "无效的timestamp");
+    late.date = Some(now() + chrono::Duration::seconds(900));
+    let script = vec![late, granted("access-2", "refresh-2"), one()];
+    let talk = talk_with(&with_shelf(&source(&[]), &shelf_with(Some(71))), script);
+    assert_eq!((talk.end.is_ok(), talk.asked()), (true, vec![0, 0, 1]));
+    // A token that is refused nevertheless is refreshed as ever.
+    let script = vec![failure(100, "refresh_token无效"), expired(), granted("access-3", "refresh-3"), one()];
+    let talk = talk_with(&with_shelf(&source(&[]), &shelf_with(Some(71))), script);
+    assert_eq!(tokens_of(&talk), ["", "access-1", "", "access-3"]);
 }
