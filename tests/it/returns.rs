@@ -201,6 +201,43 @@ async fn less_than_was_sent_and_a_foreign_document_need_a_person() {
     run(&project, "data", 4).await;
     assert_eq!(erp.tries(&keys[2]), 1, "a conflict is left alone");
     is_sound(&project);
+
+    // Once a person has removed the foreign one, ours is delivered when it is asked for by name.
+    erp.remove(&keys[7]);
+    project.run("data", &["deliver", "returns", "--key", &keys[7]]).await.expect(4);
+    assert_eq!(erp.documents_of(&keys[7]).len(), 1);
+    assert!(erp.document(&keys[7]).is_some_and(|document| !document.foreign));
+    let report = run(&project, "data", 4).await;
+    assert_eq!(report["ledger"]["conflict"], 1, "the one with a lost line is still open: {report}");
+    is_sound(&project);
+}
+
+/// Of a document with one line nothing is left to be seen: it was stored all the same, and is not stored again.
+#[tokio::test]
+async fn a_document_that_lost_its_only_line_is_not_saved_again() {
+    let project = project(good(60), &[]).await;
+    keys(&project, "data").await;
+    let query = "SELECT 'XT' || io_id AS key FROM inout WHERE array_length(items) = 1 AND batchs IS NULL LIMIT 1";
+    let rows = project.run("data", &["--json", "sql", query]).await.expect(0);
+    let row: Value = serde_json::from_str(rows.out.lines().next().expect("one has one line")).expect("a row");
+    let key = row["key"].as_str().expect("a key");
+    project.sandbox.erp().drop_line(key);
+    let report = run(&project, "data", 4).await;
+    assert_eq!(states(&report), counts(&[("accepted", 59), ("conflict", 1)]));
+    let fid = project.sandbox.erp().document(key).expect("it is there").fid.to_string();
+    let story = project.run("data", &["trace", key]).await.expect(0);
+    tells(&story, &["conflict", &fid]);
+    assert_eq!(project.sandbox.erp().tries(key), 1);
+}
+
+/// A field that a look-up left empty is told, and the run is not green.
+#[tokio::test]
+async fn a_look_up_without_a_match_is_not_green() {
+    let project = project(good(40), &[("csv = \"lookup/salesman.csv\"", "csv = \"../short.csv\"")]).await;
+    std::fs::write(project.path("short.csv"), "name,fnumber\n李秋菊,XSY002\n").expect("written");
+    let line = [&["run", "returns"][..], &MONTH].concat();
+    let screen = project.run("data", &line).await.expect(1);
+    tells(&screen, &["look-up without match: salesman: "]);
 }
 
 #[tokio::test]

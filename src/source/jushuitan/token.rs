@@ -128,8 +128,9 @@ impl Tokens {
     /// What to do when there is no way to a new pair any more.
     pub fn cure(&self) -> &'static str {
         if self.is_configured {
-            "get a new pair of tokens at the vendor's open platform and set source.access_token and source.refresh_token; \
-             an own-company application may leave both out: dukou then asks for them itself"
+            "the good pair may lie in the folder tokens/ of another workspace, which renewed it; else get a new pair at the \
+             vendor's open platform and set source.access_token and source.refresh_token. An own-company application may \
+             leave both out: dukou then asks for them itself"
         } else {
             "an own-company application gets its token by itself; any other needs source.access_token and \
              source.refresh_token, from the merchant's login at the vendor's open platform"
