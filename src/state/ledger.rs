@@ -33,7 +33,7 @@ pub enum Write {
     Intend { key: String, digest: Digest, version: Option<i64>, rid: Rid },
     /// What became of it. `remote` replaces the stored one unless it is `None`.
     Settle { key: String, state: State, remote: Option<String>, reason: Option<Reason> },
-    /// In the target already, with nothing in the ledger: a lost workspace found again.
+    /// What the target showed to stand there, or what is known better of an entry by now: replaces all of it, the id too.
     Adopt {
         key: String,
         digest: Digest,
