@@ -440,10 +440,12 @@ mod tests {
             settle("B", State::Rejected, Some("41")),
             intend("C"),
             settle("C", State::Behind, Some("42")),
+            intend("D"),
+            settle("D", State::Conflict, Some("43")),
         ];
         store.record(target, 1, 1, &refused).expect("recorded");
         store.record(target, 1, 2, &[intend("A")]).expect("nothing was stored: it may be sent again");
-        for key in ["B", "C"] {
+        for key in ["B", "C", "D"] {
             store.record(target, 1, 2, &[intend(key)]).expect_err("it stands there");
             store.record(target, 1, 2, &[settle(key, State::Unknown, None), intend(key)]).expect("asked: it is gone");
         }
