@@ -64,7 +64,8 @@ pub const ALL: [State; 14] = [
 /// newer source version comes, and back when the source takes that back. A state may always be confirmed by itself.
 ///
 /// What is there, though not as it should be, is never stored again: `Behind` has no way to `Intended`, and a `Rejected` one
-/// that has a remote id ([`Delivered::stored`]) has none but over `Unknown`, which is: asked, and not there any more.
+/// that has a remote id ([`Delivered::stored`]) has none but over `Unknown`, which is: asked, and not there any more. The same
+/// holds for a `Conflict`, which is left untouched until a retry asks what stands there by now.
 pub const NEXT: &[(State, &[State])] = &[
     (Mapped, &[Blocked, Unchanged, Stale, Changed, Intended, Unknown, Rejected, Conflict, Acknowledged]),
     (Blocked, &[Intended]),
@@ -78,7 +79,7 @@ pub const NEXT: &[(State, &[State])] = &[
     (Behind, &[Accepted, Present, Rejected, Unknown, Conflict, Changed]),
     (Rejected, &[Intended, Accepted, Present, Behind, Unknown, Conflict, Changed]),
     (Unknown, &[Intended, Accepted, Present, Behind, Rejected, Conflict, Changed]),
-    (Conflict, &[Acknowledged]),
+    (Conflict, &[Accepted, Present, Behind, Unknown, Changed, Acknowledged]),
     (Acknowledged, &[Changed, Withdrawn]),
 ];
 
@@ -156,6 +157,8 @@ pub fn decide(new: &Candidate, delivered: Option<&Delivered>, retry: bool) -> St
         Rejected if old.stored && (retry || old.digest != new.digest) => Unknown,
         Rejected if retry || old.digest != new.digest => Intended,
         Rejected => Rejected,
+        // A person may have removed what stood there: on a retry it is asked about, never sent blindly.
+        Conflict if retry => Unknown,
         Conflict => Conflict,
         _ if old.digest == new.digest => Unchanged,
         _ if is_older(new.version, old.version) => Stale,
@@ -274,6 +277,8 @@ mod tests {
         }
         assert!(!Accepted.may_become(Intended), "an accepted document is never sent again");
         assert!(!Behind.may_become(Intended), "what is there is finished, never saved again");
+        assert!(!Conflict.may_become(Intended), "a conflict is asked about before anything is sent");
+        assert!(Conflict.may_become(Unknown) && Unknown.may_become(Intended), "and then has a way out");
         assert!(!Unknown.may_become(Mapped));
     }
 
@@ -308,7 +313,8 @@ mod tests {
             assert_eq!(decide(&new, ledger.as_ref(), false), expected, "{ledger:?}");
         }
         assert_eq!(decide(&new, Some(&old(Rejected, 1, 5)), true), Intended);
-        for asked in [old(Intended, 1, 5), stored(Rejected, 1, 5), stored(Behind, 1, 5)] {
+        let conflicts = [old(Conflict, 1, 5), stored(Conflict, 2, 4)];
+        for asked in [old(Intended, 1, 5), stored(Rejected, 1, 5), stored(Behind, 1, 5)].into_iter().chain(conflicts) {
             assert_eq!(decide(&new, Some(&asked), true), Unknown, "a retry never skips asking: {asked:?}");
         }
     }

@@ -13,7 +13,7 @@ use crate::mapping::Mapping;
 use crate::run::plan::Plan;
 use crate::run::report::Report;
 use crate::run::{Context, Event, Select, sinks};
-use crate::sink::driver::{self, Chunk, Delivered, Delivery, Ends, Options};
+use crate::sink::driver::{self, Chunk, Delivered, Delivery, Ends, Options, Settled};
 use crate::sink::{Asked, Found, Sink};
 use crate::staging::{self, Newest, RowSet, SliceFile, StagedTables};
 use crate::state::ledger::{Entry, TargetId, Write};
@@ -86,7 +86,9 @@ async fn deliver_with(
     }
     // Counted from the staged files, not from what came out of the mapping: a chunk that got lost breaks the balance.
     report.balance.in_scope = newest.rows.len() as u64;
-    report.settled_before = settle_leftovers(context, &sink, exchange, &delivery, &before, done.calls).await?;
+    let Settled { there, missing, open } =
+        settle_leftovers(context, &sink, exchange, &delivery, &before, done.calls).await?;
+    (report.settled_before, report.open_before) = ((there, missing), open);
     report.withdrawn = withdraw(context, &delivery, &newest.superseded)?;
     context.store.keep_notes_of(&plan.pipeline.name, |rid| !newest.superseded.contains(rid))?;
     context.store.mark_done(&plan.pipeline.name, target, &slices.touched)
@@ -98,18 +100,35 @@ fn no_such_document(pipeline: &str, key: &str) -> Error {
 }
 
 /// A target that was dropped or restored from an old backup must not look delivered: some of what the ledger says is there
-/// is asked for.
+/// is asked for. If nothing of it is there the run ends; single documents that a person has deleted are told, no more.
 async fn still_there(context: &Context<'_>, sink: &dyn Sink, target: TargetId) -> Result<()> {
     let keys = context.store.sample_of_settled(target, SAMPLE)?;
     let keys: Vec<DocKey> = keys.iter().filter_map(|key| DocKey::new(key).ok()).collect();
     let asked: Vec<_> = keys.iter().map(|key| Asked { key, document: None, remote: None }).collect();
     let found = sink.find(&asked).await.map_err(sinks::at_sink)?;
-    let gone = keys.iter().zip(&found).find(|(_, found)| **found == Found::Missing);
-    let Some((key, _)) = gone else { return Ok(()) };
-    Err(Error::conflict(format!("{}: {key} was delivered, but the target does not know it any more", sink.target())).hint(
-        "was the target dropped, emptied or restored? Restore it; or, to deliver everything anew, begin a new workspace \
-         with --data",
-    ))
+    if let Some(note) = gone(sink.target(), &keys, &found)? {
+        context.progress.hear(Event::Note(note));
+    }
+    Ok(())
+}
+
+/// What is to be said of delivered documents that the target was asked for; an error if it has none of them.
+fn gone(target: &str, keys: &[DocKey], found: &[Found]) -> Result<Option<String>> {
+    let missing = keys.iter().zip(found).filter(|(_, found)| **found == Found::Missing);
+    let missing: Vec<&str> = missing.map(|(key, _)| key.as_str()).collect();
+    let Some(first) = missing.first() else { return Ok(None) };
+    if missing.len() == keys.len() {
+        let text = format!("{target}: {first} was delivered, but the target does not know it any more");
+        return Err(Error::conflict(text).hint(
+            "was the target dropped, emptied or restored? Restore it; or, to deliver everything anew, begin a new workspace \
+             with --data",
+        ));
+    }
+    Ok(Some(format!(
+        "{target} does not know any more what was delivered as {}; the ledger still says delivered, and it is not sent again by \
+         itself (see: dukou trace {first})",
+        missing.join(", ")
+    )))
 }
 
 /// The slices of a run: all that SQL sees, and those whose keys are to be mapped.
@@ -335,7 +354,7 @@ fn enter(report: &mut Report, done: &Delivered) {
     report.balance.states = done.states.clone();
 }
 
-/// Documents in doubt before this run that no record made again: ask what is there. Gives (there, not there).
+/// Documents in doubt before this run that no record made again: ask what is there.
 async fn settle_leftovers(
     context: &mut Context<'_>,
     sink: &Arc<dyn Sink>,
@@ -343,7 +362,7 @@ async fn settle_leftovers(
     delivery: &Delivery,
     before: &[Entry],
     calls: i64,
-) -> Result<(u64, u64)> {
+) -> Result<Settled> {
     let earlier: HashSet<&str> = before.iter().map(|entry| entry.key.as_str()).collect();
     let mut left = context.store.in_doubt(delivery.target)?;
     left.retain(|entry| entry.run != delivery.run && earlier.contains(entry.key.as_str()));
@@ -367,4 +386,25 @@ fn withdraw(context: &mut Context<'_>, delivery: &Delivery, superseded: &RowSet)
         .collect();
     context.store.record(delivery.target, delivery.mapping, delivery.run, &writes)?;
     Ok(writes.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::Proof;
+
+    #[test]
+    fn one_deleted_document_is_told_and_an_empty_target_ends_the_run() {
+        let there = || Found::There { remote: None, state: State::Present, proof: Proof::Unasked };
+        let keys: Vec<DocKey> = ["A", "B", "C"].iter().map(|key| DocKey::new(key).expect("a key")).collect();
+        assert_eq!(gone("erp", &[], &[]).expect("nothing was delivered yet"), None);
+        assert_eq!(gone("erp", &keys, &[there(), there(), there()]).expect("all there"), None);
+        let note = gone("erp", &keys, &[there(), Found::Missing, Found::Missing]).expect("no error").expect("a note");
+        assert!(note.contains("delivered as B, C;") && note.contains("dukou trace B"), "{note}");
+        for count in 1..=3 {
+            let found = vec![Found::Missing; count];
+            let error = gone("erp", &keys[..count], &found).expect_err("it has nothing");
+            assert_eq!(error.kind(), Kind::Conflict);
+        }
+    }
 }

@@ -84,6 +84,8 @@ pub struct Report {
     pub withdrawn: u64,
     /// Settled from earlier runs, by asking the target: found there, not there.
     pub settled_before: (u64, u64),
+    /// Of the same: there, but not ours, not proven ours or not brought to its end. Listed among the causes.
+    pub open_before: u64,
     /// Look-up table and key → how often it was missed.
     pub misses: BTreeMap<String, u64>,
     /// Open documents and rows after this run, by cause.
@@ -113,6 +115,7 @@ impl Report {
             complete: true,
             withdrawn: 0,
             settled_before: (0, 0),
+            open_before: 0,
             misses: BTreeMap::new(),
             causes: Vec::new(),
             ledger: Tally::default(),
@@ -210,7 +213,8 @@ impl Report {
                          "mapped_rows": b.mapped_rows, "unmapped": b.unmapped, "documents": b.documents,
                          "states": tally(&b.states), "breaches": self.breaches },
             "withdrawn": self.withdrawn, "lookup_misses": self.misses, "causes": causes, "ledger": tally(&self.ledger),
-            "settled_before": { "present": self.settled_before.0, "missing": self.settled_before.1 },
+            "settled_before": { "present": self.settled_before.0, "missing": self.settled_before.1,
+                                "open": self.open_before },
             "unmapped_open": self.open_unmapped,
             "failure": self.failure.as_ref().map(ToString::to_string),
         })

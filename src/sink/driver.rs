@@ -27,7 +27,7 @@ use crate::state::ledger::TargetId;
 use books::Books;
 use calls::Returned;
 use doubt::{Doubts, MAX_DOUBTS};
-pub use leftovers::settle_leftovers;
+pub use leftovers::{Settled, settle_leftovers};
 use parcel::{Batch, Parcel};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -126,6 +126,12 @@ struct Loop<'a> {
     held: Vec<Parcel>,
     calls: JoinSet<Returned>,
     on_the_way: u64,
+    /// More chunks may come.
+    open: bool,
+    /// Batches in a row of which nothing is known of any document.
+    fruitless: u32,
+    /// The target has said of at least one document in this run what became of it.
+    has_answered: bool,
     /// Nothing was ever delivered to this target from here: ask before the first send.
     find_first: bool,
     /// The target may store a document twice: what is in doubt is waited for.
@@ -151,6 +157,9 @@ impl<'a> Loop<'a> {
             held: Vec::new(),
             calls: JoinSet::new(),
             on_the_way: 0,
+            open: true,
+            fruitless: 0,
+            has_answered: false,
             find_first,
             patient,
             done: Delivered::default(),
@@ -163,23 +172,23 @@ impl<'a> Loop<'a> {
         stop: &AtomicBool,
         progress: &(dyn Fn(&Delivered) + Send + Sync),
     ) -> Result<()> {
-        let (mut open, mut cut) = (true, false);
-        while open || self.has_work() {
+        let mut cut = false;
+        while self.open || self.has_work() {
             if stop.load(Ordering::Relaxed) || self.done.failure.is_some() {
                 return Ok(());
             }
             self.books.sign_of_life()?;
             self.start_calls()?;
-            let (room, pause) = (open && self.has_room(), self.pause());
+            let (room, pause) = (self.open && self.has_room(), self.pause());
             tokio::select! {
                 biased;
                 Some(returned) = self.calls.join_next(), if !self.calls.is_empty() => self.take(returned)?,
                 chunk = chunks.recv(), if room => match chunk {
                     Some(chunk) => {
                         cut = self.admit(chunk)? == Admitted::LimitReached;
-                        open = !cut;
+                        self.open = !cut;
                     }
-                    None => open = false,
+                    None => self.open = false,
                 },
                 () = tokio::time::sleep(pause) => {}
             }
@@ -211,8 +220,15 @@ impl<'a> Loop<'a> {
 
     /// Waits for what is in flight, holds what is not through, commits everything.
     async fn drain(&mut self) -> Result<()> {
-        while let Some(returned) = self.calls.join_next().await {
-            self.take(returned)?;
+        while !self.calls.is_empty() {
+            // A sink may go on sending for long. What cannot be signed for must not: an error here ends the calls.
+            self.books.sign_of_life()?;
+            tokio::select! {
+                biased;
+                Some(returned) = self.calls.join_next() => self.take(returned)?,
+                () = tokio::time::sleep(TICK) => {}
+            }
+            self.books.flush_if_due()?;
         }
         self.hold();
         self.books.flush()

@@ -33,7 +33,7 @@ pub enum Write {
     Intend { key: String, digest: Digest, version: Option<i64>, rid: Rid },
     /// What became of it. `remote` replaces the stored one unless it is `None`.
     Settle { key: String, state: State, remote: Option<String>, reason: Option<Reason> },
-    /// In the target already, with nothing in the ledger: a lost workspace found again.
+    /// What the target showed to stand there, or what is known better of an entry by now: replaces all of it, the id too.
     Adopt {
         key: String,
         digest: Digest,
@@ -440,10 +440,12 @@ mod tests {
             settle("B", State::Rejected, Some("41")),
             intend("C"),
             settle("C", State::Behind, Some("42")),
+            intend("D"),
+            settle("D", State::Conflict, Some("43")),
         ];
         store.record(target, 1, 1, &refused).expect("recorded");
         store.record(target, 1, 2, &[intend("A")]).expect("nothing was stored: it may be sent again");
-        for key in ["B", "C"] {
+        for key in ["B", "C", "D"] {
             store.record(target, 1, 2, &[intend(key)]).expect_err("it stands there");
             store.record(target, 1, 2, &[settle(key, State::Unknown, None), intend(key)]).expect("asked: it is gone");
         }

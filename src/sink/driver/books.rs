@@ -6,6 +6,7 @@
 use super::Delivery;
 use super::parcel::{Parcel, first_rid};
 use crate::base::Result;
+use crate::base::lifecycle::State;
 use crate::base::record::{Document, Rid};
 use crate::exchange::{Attempt, ExchangeWriter};
 use crate::sink::{Exchange, Receipt};
@@ -19,7 +20,7 @@ const FLUSH_AFTER: Duration = Duration::from_secs(1);
 /// … and never in larger groups than this.
 const FLUSH_DOCUMENTS: usize = 4096;
 /// A delivery gives a sign of life this often: `in_doubt_wait` ÷ 18, within these limits. After a crash nothing of it can
-/// have been sent later than twice that after the last sign.
+/// have been sent later than twice the longest after the last sign, whatever the wait was then.
 const SIGN_EVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
 fn stamp(at: DateTime<Utc>) -> String {
@@ -44,6 +45,12 @@ pub(super) struct About<'a> {
     pub rid: Rid,
     /// Number of the request within the run.
     pub batch: i64,
+}
+
+/// When a question was asked and answered.
+pub(super) struct Times {
+    pub asked_at: DateTime<Utc>,
+    pub answered_at: DateTime<Utc>,
 }
 
 impl<'a> Books<'a> {
@@ -76,7 +83,7 @@ impl<'a> Books<'a> {
     pub(super) fn lost_since(&self, entry: &Entry) -> Result<Duration> {
         let last = if entry.run == self.delivery.run { None } else { self.store.last_sign(entry.run)? };
         let Some(last) = last else { return Ok(Duration::ZERO) };
-        let silent = if last.ended { Duration::ZERO } else { self.sign_every * 2 };
+        let silent = if last.ended { Duration::ZERO } else { SIGN_EVERY.1 * 2 };
         let silent = TimeDelta::from_std(silent).unwrap_or(TimeDelta::MAX);
         Ok((Utc::now() - last.at - silent).to_std().unwrap_or_default())
     }
@@ -130,6 +137,21 @@ impl<'a> Books<'a> {
             answered_at: stamp(exchange.answered_at),
         });
         self.oldest.get_or_insert_with(Instant::now);
+    }
+
+    /// Keeps a question to the target, and what its answer made of the document.
+    pub(super) fn question(
+        &mut self,
+        about: &About<'_>,
+        answer: String,
+        state: State,
+        remote: Option<&str>,
+        times: &Times,
+    ) {
+        let request = format!("what stands under {}?", about.key);
+        let Times { asked_at: sent_at, answered_at } = *times;
+        let exchange = Exchange { operation: "find", request, answer, sent_at, answered_at };
+        self.attempt(about, exchange, state.word(), remote);
     }
 
     /// A decision joins the next group too.

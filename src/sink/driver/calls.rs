@@ -121,7 +121,7 @@ impl Loop<'_> {
     }
 }
 
-fn one_each<T>(answers: Vec<T>, documents: usize, call: &str) -> Result<Vec<T>> {
+pub(super) fn one_each<T>(answers: Vec<T>, documents: usize, call: &str) -> Result<Vec<T>> {
     match answers.len() {
         n if n == documents => Ok(answers),
         n => Err(Error::bug(format!("{call} gave {n} answers for {documents} documents"))),

@@ -32,6 +32,16 @@ pub(super) struct Sent {
     pub remote: Option<String>,
 }
 
+impl Sent {
+    /// What the ledger's entry says. The id of a conflict is that of what is not ours: it must never prove anything ours.
+    pub fn of(entry: &Entry) -> Self {
+        let delivered = &entry.delivered;
+        let (digest, version, state) = (delivered.digest, delivered.version, delivered.state);
+        let remote = if state == State::Conflict { None } else { entry.remote.clone() };
+        Self { digest, version, state, remote }
+    }
+}
+
 /// Documents of one request.
 #[derive(Debug)]
 pub(super) struct Batch {
@@ -47,10 +57,7 @@ impl Parcel {
 
     /// A document that the ledger holds as one that may be there.
     pub fn of_entry(document: Document, entry: &Entry) -> Self {
-        let delivered = &entry.delivered;
-        let (digest, version, state) = (delivered.digest, delivered.version, delivered.state);
-        let sent = Some(Sent { digest, version, state, remote: entry.remote.clone() });
-        Self { document, past: Past { sent, rounds: 0 } }
+        Self { document, past: Past { sent: Some(Sent::of(entry)), rounds: 0 } }
     }
 
     /// The target's own id, if it ever said one.

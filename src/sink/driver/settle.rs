@@ -3,28 +3,25 @@
 //! Takes the answers of sends, questions and finishes; counts a document only when it leaves the loop. What is not known goes
 //! back into doubt, at most [`MAX_ROUNDS`] times; what the run ends before is held as it stands. Asks and sends nothing.
 
-use super::books::About;
+use super::books::{About, Times};
 use super::calls::Returned;
 use super::doubt::{Doubt, Verdict, judge, words};
 use super::parcel::{Batch, Parcel, first_rid};
 use super::{Loop, distinct};
 use crate::base::lifecycle::State;
 use crate::base::record::{Outcome, Reason, Rid};
-use crate::base::{Error, Result};
-use crate::sink::{Exchange, Found, Receipt};
+use crate::base::{Advice, Error, Result};
+use crate::sink::{Found, Receipt};
 use crate::state::ledger::Write;
-use chrono::{DateTime, Utc};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
+/// After this many batches in a row without one answer the target is taken to be out of order: no more documents are thrown
+/// into doubt. Batches that are sent again count like others.
+const MAX_FRUITLESS: u32 = 3;
+
 /// A document whose answers are lost is sent again, or brought on, at most this often in one run; then it is left unknown.
 const MAX_ROUNDS: u32 = 3;
-
-/// When a question was asked and answered.
-struct Times {
-    asked_at: DateTime<Utc>,
-    answered_at: DateTime<Utc>,
-}
 
 impl Loop<'_> {
     /// Takes what a call brought back.
@@ -68,17 +65,47 @@ impl Loop<'_> {
                 receipts
             }
         };
+        let last =
+            receipts.last().filter(|_| receipts.iter().all(is_unknown)).and_then(|r| r.outcome.reason().cloned());
         for (mut parcel, receipt) in parcels.into_iter().zip(receipts) {
             let (state, remote) = (receipt.outcome.state(), receipt.outcome.remote().map(str::to_owned));
             parcel.past.sent = None;
             parcel.is_sent_as(state, remote);
             self.came_back(batch, parcel, receipt);
         }
+        match last {
+            Some(reason) => self.was_fruitless(&reason),
+            None => self.was_fruitful(),
+        }
+    }
+
+    /// Nothing is known of any document of a batch. Where others came through and none is left to be begun, it is these
+    /// documents, not the target, and they come to their end by themselves.
+    fn was_fruitless(&mut self, reason: &Reason) {
+        self.fruitless += 1;
+        let to_begin = self.open || self.ready.iter().any(|batch| !batch.again);
+        if self.fruitless >= MAX_FRUITLESS && (to_begin || !self.has_answered) {
+            let text = format!(
+                "{} requests in a row came back without an answer about any of their documents; the last: {reason}",
+                self.fruitless
+            );
+            self.fail(Error::unavailable(text).advise(Advice::AskFirst).hint(
+                "see whether the target is in order, then run the same command again: it asks what has arrived before it sends",
+            ));
+        }
+    }
+
+    fn was_fruitful(&mut self) {
+        self.fruitless = 0;
+        self.has_answered = true;
     }
 
     fn finished(&mut self, batch: i64, mut parcel: Parcel, receipt: Receipt) {
         let (state, remote) = (receipt.outcome.state(), receipt.outcome.remote().map(str::to_owned));
         parcel.is_sent_as(state, remote);
+        if state != State::Unknown {
+            self.was_fruitful();
+        }
         if state == State::Behind {
             // Once more will not help now; the next run tries again.
             self.enter(batch, &parcel, receipt);
@@ -118,7 +145,8 @@ impl Loop<'_> {
         let asked = doubts.len();
         for (doubt, found) in doubts.into_iter().zip(found) {
             let answer = words(&found);
-            let verdict = judge(&doubt.parcel, found);
+            let Parcel { document, past } = &doubt.parcel;
+            let verdict = judge(Some(&document.digest), past.sent.as_ref(), found);
             let Some(parcel) = self.judged(batch, doubt, verdict, answer, times) else { continue };
             if parcel.past.sent.is_some() { again.push(parcel) } else { first.push(parcel) }
         }
@@ -149,15 +177,21 @@ impl Loop<'_> {
             Verdict::Missing => return self.missing(batch, doubt, answer, times),
             Verdict::Ours { state, remote } => (state, document.digest, now, remote, unfinished(state)),
             Verdict::Changed { stands, state, remote, reason } => (state, stands, before, remote, Some(reason)),
-            // The id is only told: written down, it would prove itself the next time.
+            // The id is only told: written down, it would prove itself the next time. And what was in conflict stays so
+            // until something is proven.
             Verdict::Unproven { reason } => {
                 let known = doubt.parcel.remote().map(str::to_owned);
-                (State::Unknown, sent.map_or(document.digest, |s| s.digest), before, known, Some(reason))
+                let fought = sent.is_some_and(|s| s.state == State::Conflict);
+                let state = if fought { State::Conflict } else { State::Unknown };
+                (state, sent.map_or(document.digest, |s| s.digest), before, known, Some(reason))
             }
             Verdict::Conflict { remote, reason } => {
                 (State::Conflict, sent.map_or(document.digest, |s| s.digest), now, remote, Some(reason))
             }
         };
+        if state != State::Unknown {
+            self.was_fruitful();
+        }
         let is_changed = digest != document.digest && !matches!(state, State::Conflict | State::Unknown);
         self.keep_question(batch, &doubt.parcel, answer, state, times);
         let document = &doubt.parcel.document;
@@ -184,14 +218,23 @@ impl Loop<'_> {
 
     /// Not there. Is that final, or may a request of ours still be running?
     fn missing(&mut self, batch: i64, mut doubt: Doubt, answer: String, times: &Times) -> Option<Parcel> {
-        let Some(sent) = &mut doubt.parcel.past.sent else { return Some(doubt.parcel) };
-        if !matches!(sent.state, State::Intended | State::Unknown) {
-            let text = "the target had it before and does not know it any more";
+        let Parcel { document, past } = &mut doubt.parcel;
+        let Some(sent) = &mut past.sent else { return Some(doubt.parcel) };
+        let text = match sent.state {
+            State::Intended | State::Unknown => None,
+            State::Conflict => Some("what stood there, and was not ours, does not stand there any more"),
+            _ => Some("the target had it before and does not know it any more"),
+        };
+        if let Some(text) = text {
             sent.state = State::Unknown;
-            self.books.note(Write::Settle {
-                key: doubt.parcel.document.key.to_string(),
+            // Not settled but adopted: the id of what was in conflict goes with it, or it would prove the next one ours.
+            self.books.note(Write::Adopt {
+                key: document.key.to_string(),
+                digest: sent.digest,
+                version: sent.version,
+                rid: first_rid(document),
                 state: State::Unknown,
-                remote: None,
+                remote: sent.remote.clone(),
                 reason: Some(Reason::new("gone", text)),
             });
         }
@@ -206,12 +249,8 @@ impl Loop<'_> {
     }
 
     fn keep_question(&mut self, batch: i64, parcel: &Parcel, answer: String, state: State, times: &Times) {
-        let key = parcel.document.key.as_str();
-        let about = About { key, rid: first_rid(&parcel.document), batch };
-        let request = format!("what stands under {key}?");
-        let Times { asked_at: sent_at, answered_at } = *times;
-        let exchange = Exchange { operation: "find", request, answer, sent_at, answered_at };
-        self.books.attempt(&about, exchange, state.word(), parcel.remote());
+        let about = About { key: parcel.document.key.as_str(), rid: first_rid(&parcel.document), batch };
+        self.books.question(&about, answer, state, parcel.remote(), times);
     }
 
     fn enter(&mut self, batch: i64, parcel: &Parcel, receipt: Receipt) {
@@ -237,7 +276,8 @@ impl Loop<'_> {
                 continue;
             };
             match sent.state {
-                State::Behind | State::Rejected => self.leave(sent.state),
+                // Not asked yet: as it was.
+                State::Behind | State::Rejected | State::Conflict => self.leave(sent.state),
                 State::Intended => {
                     self.books.note(Write::Settle {
                         key: parcel.document.key.to_string(),
@@ -257,6 +297,10 @@ impl Loop<'_> {
         self.done.mapped_rows = self.done.mapped_rows.saturating_sub(rows);
         self.done.in_scope = self.done.in_scope.saturating_sub(rows);
     }
+}
+
+fn is_unknown(receipt: &Receipt) -> bool {
+    receipt.outcome.state() == State::Unknown
 }
 
 fn unfinished(state: State) -> Option<Reason> {

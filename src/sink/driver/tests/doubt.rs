@@ -2,12 +2,14 @@
 
 use super::bench::{Bench, WAIT, document, some};
 use super::erp::{Answer, Erp};
+use crate::base::Kind;
 use crate::base::lifecycle::State;
 use crate::base::record::{Document, Rid};
 use crate::exchange::ExchangeWriter;
 use crate::sink::Sink as _;
+use crate::sink::driver::books::Books;
 use crate::sink::driver::doubt::MAX_DOUBTS;
-use crate::sink::driver::{Delivery, Ends, settle_leftovers};
+use crate::sink::driver::{Delivery, Ends, Options, Settled, settle_leftovers};
 use crate::state::Store;
 use crate::state::ledger::Write;
 use chrono::{SecondsFormat, TimeDelta, Utc};
@@ -69,12 +71,15 @@ async fn a_request_that_is_still_running_at_the_first_question_is_not_doubled() 
 
 #[tokio::test]
 async fn a_document_whose_replies_are_always_lost_is_left_unknown_with_a_reason() {
-    let bench = known(&[Answer::LostBefore; 9]).await;
-    let (done, _) = bench.deliver(some(3)).await;
-    assert!(done.complete, "one bad document does not keep a run from its end");
-    assert_eq!(done.states.get(State::Unknown), 3);
-    assert_eq!(bench.calls(Some("K0")).iter().filter(|call| **call == "send").count(), 4);
-    let reason = bench.entry("K0").reason.unwrap();
+    let mut script = [Answer::LostBefore; 9];
+    script[0] = Answer::Well;
+    let mut bench = known(&script).await;
+    bench.options.in_flight = 1;
+    let (done, _) = bench.deliver(some(6)).await;
+    assert!(done.complete, "one bad document does not keep a run from its end: {:?}", done.failure);
+    assert_eq!((done.states.get(State::Accepted), done.states.get(State::Unknown)), (3, 3));
+    assert_eq!(bench.calls(Some("K3")).iter().filter(|call| **call == "send").count(), 4);
+    let reason = bench.entry("K3").reason.unwrap();
     assert_eq!(reason.to_string(), "[reply] lost; so it was left after 3 more attempts");
 }
 
@@ -137,13 +142,18 @@ async fn leftovers_are_settled_as_far_as_they_can_be_known_without_their_documen
     let mut exchange = ExchangeWriter::new(&bench.workspace.exchange(), run + 1);
     let delivery = Delivery { pipeline: "p".into(), run: run + 1, target, mapping: 1 };
     let ends = Ends { sink: bench.erp.clone(), store: &mut store, exchange: &mut exchange };
-    assert_eq!(settle_leftovers(ends, &delivery, &left, 0).await.unwrap(), (1, 1));
+    let settled = settle_leftovers(ends, &delivery, &left, 0).await.unwrap();
+    assert_eq!(settled, Settled { there: 1, missing: 1, open: 2 });
+    exchange.finish().unwrap();
     drop(store);
     let stands = |key: &str| bench.entry(key).delivered.state;
     assert_eq!([stands("K0"), stands("AUD")], [State::Accepted, State::Rejected]);
     assert_eq!([stands("K1"), stands("K2")], [State::Unknown, State::Unknown]);
     assert!(bench.entry("K1").reason.unwrap().text.contains("id-K1"));
-    assert_eq!(bench.exchanges("K0"), [("audit".to_string(), "accepted".to_string())]);
+    let kept =
+        |key: &str| bench.exchanges(key).iter().map(|(what, state)| format!("{what} {state}")).collect::<Vec<_>>();
+    assert_eq!(kept("K0"), ["find behind", "audit accepted"], "questions are on record like any other");
+    assert_eq!([kept("K1"), kept("K2")], [["find unknown"], ["find unknown"]]);
     assert!(["K0", "K1", "AUD"].iter().all(|key| bench.of(key).saves == 1));
 }
 
@@ -200,10 +210,154 @@ async fn what_is_not_ours_is_a_conflict_and_an_older_version_of_ours_is_not() {
     assert_eq!(bench.of("K0").saves, 1, "the request had arrived when the process died");
     bench.options.in_doubt_wait = WAIT;
     let (done, ledger) = bench.deliver(vec![document("K0", 5, 2)]).await;
-    assert_eq!((done.states.get(State::Changed), ledger.get(State::Changed)), (1, 1));
-    assert_eq!(bench.entry("K0").delivered.digest, document("K0", 0, 1).digest, "what stands there is what was sent");
+    assert_eq!((done.states.get(State::Unknown), ledger.get(State::Unknown)), (1, 1), "ours, but nothing proves it");
+    assert_eq!(
+        bench.entry("K0").delivered.digest,
+        document("K0", 0, 1).digest,
+        "what was sent stays what is asked about"
+    );
     let (back, ledger) = bench.deliver(vec![document("K0", 0, 1)]).await;
-    assert_eq!((back.states.get(State::Unchanged), ledger.get(State::Accepted)), (1, 1));
+    assert_eq!((back.states.get(State::Accepted), ledger.get(State::Accepted)), (1, 1), "compared, and proven");
+    let (changed, ledger) = bench.deliver(vec![document("K0", 5, 2)]).await;
+    assert_eq!((changed.states.get(State::Changed), ledger.get(State::Changed), bench.of("K0").saves), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn a_foreign_document_is_never_taken_for_a_lost_version_of_ours() {
+    let (first, second) = (document("K0", 0, 1), document("K0", 5, 2));
+    let mut bench = known(&[Answer::LostBefore]).await;
+    bench.options.in_doubt_wait = HOUR;
+    bench.deliver_until(vec![first.clone()], 4).await;
+    assert_eq!(bench.held(), 0, "it was lost on its way");
+    bench.erp.send(&[document("K0", 0, 7)]).await.unwrap();
+    bench.options.in_doubt_wait = WAIT;
+    let (done, _) = bench.deliver(vec![second.clone()]).await;
+    assert_eq!((done.states.get(State::Unknown), bench.entry("K0").remote), (1, None), "its id is not ours");
+    assert_eq!(bench.entry("K0").reason.unwrap().code, "unproven");
+    let (back, ledger) = bench.deliver(vec![first]).await;
+    assert_eq!((back.states.get(State::Conflict), ledger.get(State::Conflict)), (1, 1), "never accepted");
+
+    // Unproven, it has a way out too: a person removes the other one.
+    bench.erp.inner.lock().unwrap().held.clear();
+    bench.options.retry = true;
+    let (through, _) = bench.deliver(vec![second]).await;
+    assert_eq!((through.states.get(State::Accepted), bench.of("K0").saves), (1, 1));
+}
+
+/// Something that is not ours stands under `K0`, and the ledger knows.
+async fn in_conflict() -> Bench {
+    let bench = known(&[]).await;
+    bench.erp.send(&[document("K0", 0, 7)]).await.unwrap();
+    let (done, _) = bench.deliver(vec![document("K0", 0, 1)]).await;
+    assert_eq!(done.states.get(State::Conflict), 1);
+    bench.calls(None);
+    bench
+}
+
+#[tokio::test]
+async fn a_conflict_is_asked_about_on_a_retry_and_sent_once_when_nothing_stands_there_any_more() {
+    let mut bench = in_conflict().await;
+    bench.erp.inner.lock().unwrap().held.clear();
+    let (left, _) = bench.deliver(vec![document("K0", 0, 1)]).await;
+    assert_eq!((left.states.get(State::Conflict), bench.calls(None).len()), (1, 0), "untouched without a retry");
+    bench.options.retry = true;
+    let (sent, ledger) = bench.deliver(vec![document("K0", 0, 1)]).await;
+    assert_eq!((sent.states.get(State::Accepted), ledger.get(State::Accepted)), (1, 1));
+    assert_eq!(bench.calls(None), ["find", "find", "send"]);
+    assert_eq!(bench.of("K0").saves, 1);
+    let (again, _) = bench.deliver(vec![document("K0", 0, 1)]).await;
+    assert_eq!((again.states.get(State::Unchanged), bench.calls(None).len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_conflict_stays_one_as_long_as_something_else_stands_there() {
+    let mut bench = in_conflict().await;
+    bench.options.retry = true;
+    for value in [1, 2] {
+        let (done, ledger) = bench.deliver(vec![document("K0", 0, value)]).await;
+        assert_eq!((done.states.get(State::Conflict), ledger.get(State::Conflict)), (1, 1));
+        assert_eq!(bench.calls(None), ["find"]);
+    }
+    // A person replaced it by the very document.
+    bench.erp.inner.lock().unwrap().held.clear();
+    bench.erp.send(&[document("K0", 0, 1)]).await.unwrap();
+    bench.calls(None);
+    let (done, _) = bench.deliver(vec![document("K0", 0, 1)]).await;
+    assert_eq!((done.states.get(State::Present), bench.calls(None)), (1, vec!["find"]));
+}
+
+#[tokio::test]
+async fn a_retry_that_ends_before_it_asked_leaves_the_conflict_as_it_was() {
+    let mut bench = in_conflict().await;
+    bench.options = Options { retry: true, in_doubt_wait: HOUR, ..bench.options };
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        bench.stop.store(true, Ordering::Relaxed);
+    };
+    let ((done, ledger), ()) = tokio::join!(bench.deliver(vec![document("K0", 0, 1)]), stop);
+    assert_eq!((done.states.get(State::Conflict), ledger.get(State::Conflict)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_target_that_answers_nothing_any_more_ends_the_run() {
+    // (batches that come through first, documents, how many of them are then thrown into doubt)
+    for (well, documents, in_doubt) in [(0, 3, 3), (0, 60, 9), (2, 60, 9)] {
+        let mut script = [Answer::LostBefore; 30];
+        script[..well].fill(Answer::Well);
+        let mut bench = known(&script).await;
+        (bench.options.in_flight, bench.chunk) = (1, 60);
+        let (done, ledger) = bench.deliver(some(documents)).await;
+        let error = done.failure.as_ref().expect("it says why");
+        assert_eq!((error.kind(), error.exit_code(), done.complete), (Kind::Unavailable, 3, false));
+        assert!(
+            error.to_string().contains("3 requests in a row") && error.to_string().contains("[reply] lost"),
+            "{error}"
+        );
+        let accepted = 3 * well as u64;
+        assert_eq!((done.states.get(State::Accepted), done.states.get(State::Unknown)), (accepted, in_doubt));
+        assert_eq!(ledger.total(), accepted + in_doubt, "the others were not touched");
+        assert_eq!(bench.calls(None).iter().filter(|call| **call == "send").count(), well + 3);
+        // Up again, the next run asks first.
+        bench.erp.inner.lock().unwrap().script.clear();
+        let (next, _) = bench.deliver(some(documents)).await;
+        assert!(next.complete && next.states.needing_attention() == 0, "{next:?}");
+        assert_eq!((bench.held(), bench.doubled()), (documents as usize, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_run_shows_that_it_is_alive_while_it_waits_for_its_last_calls() {
+    let bench = Bench::on(Erp { way: Duration::from_millis(1100), ..Erp::default() }, &[]);
+    let began = Utc::now();
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        bench.stop.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(bench.deliver(some(3)), stop);
+    let store = Store::open(&bench.workspace).unwrap();
+    let last = store.last_sign(1).unwrap().expect("it gave one");
+    assert!(!last.ended && last.at - began >= TimeDelta::seconds(1), "the last sign was given before the stop");
+}
+
+#[tokio::test]
+async fn the_silence_of_another_run_is_measured_by_the_longest_period_of_signs() {
+    let bench = known(&[]).await;
+    let mut store = Store::open(&bench.workspace).unwrap();
+    let target = store.target(bench.erp.target()).unwrap();
+    let ago = |seconds| (Utc::now() - TimeDelta::seconds(seconds)).to_rfc3339_opts(SecondsFormat::Millis, true);
+    let (digest, rid) = (document("K0", 0, 1).digest, Rid::new(1, 0));
+    // (last heard of, lost since at least)
+    for (heard, least) in [(15, 0), (60, 39)] {
+        let run = store.begin_run("p", "run p", &ago(99)).unwrap();
+        store.record(target, 1, run, &[Write::Intend { key: "K0".into(), digest, version: None, rid }]).unwrap();
+        store.alive(run, &ago(heard)).unwrap();
+        let entry = store.entries(target, ["K0"].into_iter()).unwrap().remove(0).unwrap();
+        let mut exchange = ExchangeWriter::new(&bench.workspace.exchange(), run + 1);
+        let delivery = Delivery { pipeline: "p".into(), run: run + 1, target, mapping: 1 };
+        let books = Books::new(&mut store, &mut exchange, &delivery, "erp:test", WAIT);
+        let lost = books.lost_since(&entry).unwrap().as_secs();
+        assert!((least..=least + 2).contains(&lost), "heard of {heard} s ago, lost for {lost} s");
+    }
 }
 
 #[tokio::test]
@@ -268,14 +422,18 @@ async fn the_time_since_a_dead_run_was_last_heard_of_counts() {
 async fn doubtful_documents_are_bounded() {
     const BATCH: usize = 500;
     let mut bench = known(&[Answer::LostBefore; 20]).await;
-    bench.options =
-        crate::sink::driver::Options { batch_docs: BATCH, in_doubt_wait: Duration::from_millis(1500), ..bench.options };
+    bench.options = Options { batch_docs: BATCH, in_doubt_wait: Duration::from_millis(1500), ..bench.options };
     bench.chunk = BATCH;
     let stop = async {
         tokio::time::sleep(Duration::from_millis(1400)).await;
         bench.stop.store(true, Ordering::Relaxed);
     };
-    let ((done, _), ()) = tokio::join!(bench.deliver(some(10_000)), stop);
+    // One document of every batch is refused, so that the target is not taken to be out of order.
+    let mut documents = some(10_000);
+    for row in (0..10_000).step_by(BATCH) {
+        documents[row] = document(&format!("BAD{row}"), 0, 1);
+    }
+    let ((done, _), ()) = tokio::join!(bench.deliver(documents), stop);
     let unknown = usize::try_from(done.states.get(State::Unknown)).unwrap();
     assert!(unknown >= MAX_DOUBTS, "the target was slow: only {unknown} were sent");
     assert!(unknown <= MAX_DOUBTS + bench.options.in_flight * BATCH, "{unknown} were in doubt at once");
