@@ -114,15 +114,31 @@ impl Account {
         ]
     }
 
-    /// Takes our secrets out of a text that somebody else wrote. Very short ones are none and would maim the text.
-    pub(super) fn scrub(&self, text: &str) -> String {
-        let veiled = self.app_id.expose().split_once('_').map(|(_, veiled)| veiled);
-        let mut text = text.to_string();
-        for secret in [Some(self.app_secret.expose()), veiled].into_iter().flatten().filter(|s| s.len() >= 6) {
-            text = text.replace(secret, "…");
+    /// Takes our secrets out of what somebody else wrote, before it is read or cut: the app id, its secret half veiled and
+    /// unveiled, the app secret; as they are and as JSON may spell them. Very short ones are none and would maim the text.
+    pub(super) fn scrub(&self, body: Vec<u8>) -> Vec<u8> {
+        let app_id = self.app_id.expose();
+        let veiled = app_id.split_once('_').map_or("", |(_, veiled)| veiled);
+        let client = client_secret(veiled);
+        let secrets = [app_id, veiled, &client, self.app_secret.expose()];
+        let spelled: Vec<String> = secrets.into_iter().filter(|s| s.len() >= 6).flat_map(spellings).collect();
+        let text = String::from_utf8_lossy(&body);
+        if !spelled.iter().any(|secret| text.contains(secret)) {
+            return body;
         }
-        text
+        spelled.iter().fold(text.into_owned(), |text, secret| text.replace(secret, "…")).into_bytes()
     }
+}
+
+/// A text as it may stand within JSON: plain, with its slashes escaped, and with what base64 has beside letters as `\uXXXX`.
+fn spellings(secret: &str) -> Vec<String> {
+    let escaped = |hex: fn(u32) -> String| {
+        secret.chars().map(|c| if matches!(c, '+' | '/' | '=') { hex(u32::from(c)) } else { c.to_string() }).collect()
+    };
+    let (upper, lower) = (|c| format!("\\u{c:04X}"), |c| format!("\\u{c:04x}"));
+    let mut all = vec![secret.to_string(), secret.replace('/', "\\/"), escaped(upper), escaped(lower)];
+    all.dedup();
+    all
 }
 
 /// base64 of the lower-case hex of HMAC-SHA256.
@@ -242,6 +258,34 @@ mod tests {
     }
 
     #[test]
+    fn secrets_are_taken_out_however_json_spells_them() {
+        let env = Env::only([
+            ("KINGDEE_URL", "http://erp.example/"),
+            ("KINGDEE_ACCT_ID", "5f0c"),
+            ("KINGDEE_USERNAME", "demo"),
+            ("KINGDEE_APP_ID", "219843_5b2W64ET1uGWSCUu7T3F7YjN6d3bWqOA"),
+            ("KINGDEE_APP_SECRET", "ab/cd+ef=="),
+        ]);
+        let account = Account::new(&settings(), &env).expect("an account");
+        let client = client_secret("5b2W64ET1uGWSCUu7T3F7YjN6d3bWqOA");
+        assert!(client.len() > 6);
+        let table = [
+            "219843_5b2W64ET1uGWSCUu7T3F7YjN6d3bWqOA",
+            "5b2W64ET1uGWSCUu7T3F7YjN6d3bWqOA",
+            client.as_str(),
+            "ab/cd+ef==",
+            r"ab\/cd+ef==",
+            r"ab\u002Fcd\u002Bef\u003D\u003D",
+            r"ab\u002fcd\u002bef\u003d\u003d",
+        ];
+        for spelled in table {
+            let told = account.scrub(format!("[{spelled}]").into_bytes());
+            assert_eq!(String::from_utf8_lossy(&told), "[…]", "{spelled}");
+        }
+        assert_eq!(account.scrub(vec![0xff, b'a']), [0xff, b'a'], "what holds none is left as it is");
+    }
+
+    #[test]
     fn one_target_has_one_name_whatever_the_address_looks_like() {
         let env = |url: &str| {
             Env::only([
@@ -260,7 +304,7 @@ mod tests {
         }
         let account = Account::new(&settings(), &env("http://h:8080/k3cloud")).expect("an account");
         assert_eq!(account.target("F"), "kingdee://h:8080/5f0c/F");
-        assert_eq!(account.scrub("bad secret hidden-secret!"), "bad secret …!");
+        assert_eq!(account.scrub(b"bad secret hidden-secret!".to_vec()), "bad secret …!".as_bytes());
         for wrong in ["erp.example.com", "ftp://h/", "http://u:p@h/k3cloud/", "http://h/k3cloud/?a=1"] {
             let error = Account::new(&settings(), &env(wrong)).err().expect("refused");
             assert!(error.to_string().starts_with("sink.url"), "{error}");

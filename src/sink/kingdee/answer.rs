@@ -4,7 +4,8 @@
 //! `IsSuccess` for the truth: lists count.
 //!
 //! Facts: business failures come as HTTP 200; a query's failure is `[[status]]`; an unhandled exception is text beginning
-//! `response_error:`; a request filter and IIS answer in shapes of their own.
+//! `response_error:`; a request filter and IIS answer in shapes of their own. That nobody is logged in is said with HTTP 200,
+//! as a status or as plain text, or is HTTP 401 itself: a page or a server's failure with such words proves nothing.
 
 use super::fault::Class;
 use crate::base::{Error, Kind};
@@ -82,6 +83,9 @@ pub(super) enum Proves {
     Refused,
     /// Nothing is stored, and nothing will be until somebody does something.
     Stop(Error),
+    /// Turned away at the server's door: as [`Self::Stop`] where this session was never let in, as [`Self::Refused`] where it
+    /// was, for then it is the content.
+    Door(Error),
     /// Nothing.
     Nothing,
 }
@@ -264,7 +268,7 @@ fn word(value: Option<&Value>) -> String {
 
 /// Text that is no JSON, said with HTTP 200.
 fn plain(text: &str) -> Said {
-    if is_no_session(text) {
+    if !text.starts_with('<') && Class::of(text, None) == Some(Class::Session) {
         return Said::Else(Trouble { text: cut(text).to_string(), proves: Proves::NoSession });
     }
     if let Some(error) = wrong_account(text) {
@@ -288,20 +292,16 @@ fn refused(status: u16, text: &str) -> Trouble {
     let shown = if text.is_empty() || text.starts_with('<') { String::new() } else { format!(": {}", cut(text)) };
     let proves = if let Some(error) = wrong_account(text) {
         Proves::Stop(error)
-    } else if status == 401 || is_no_session(text) {
+    } else if status == 401 {
         Proves::NoSession
     } else {
         match status {
             // Refused for what it holds, by the server's front or a filter before it.
             400 | 413 | 422 => Proves::Refused,
-            404 | 405 => Proves::Stop(
-                Error::config(format!("the server answers HTTP {status}: there is no such service"))
-                    .hint("sink.url ends where the services are, as https://host/k3cloud/"),
-            ),
-            403 | 407 => Proves::Stop(
-                Error::denied(format!("the server answers HTTP {status}{shown}"))
-                    .hint("a firewall or proxy refuses this machine: ask who keeps the ERP's network"),
-            ),
+            404 => Proves::Stop(no_service(status)),
+            405 => Proves::Door(no_service(status)),
+            403 => Proves::Door(shut_out(status, &shown)),
+            407 => Proves::Stop(shut_out(status, &shown)),
             429 => Proves::Stop(Error::new(Kind::Unavailable, "the server asks for fewer calls (HTTP 429)")),
             _ => Proves::Nothing,
         }
@@ -309,8 +309,14 @@ fn refused(status: u16, text: &str) -> Trouble {
     Trouble { text: format!("HTTP {status}{shown}"), proves }
 }
 
-fn is_no_session(text: &str) -> bool {
-    Class::of(text, None) == Some(Class::Session)
+fn no_service(status: u16) -> Error {
+    Error::config(format!("the server answers HTTP {status}: there is no such service"))
+        .hint("sink.url ends where the services are, as https://host/k3cloud/")
+}
+
+fn shut_out(status: u16, shown: &str) -> Error {
+    Error::denied(format!("the server answers HTTP {status}{shown}"))
+        .hint("a firewall or proxy refuses this machine: ask who keeps the ERP's network")
 }
 
 fn wrong_account(text: &str) -> Option<Error> {

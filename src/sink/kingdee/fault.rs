@@ -55,7 +55,8 @@ const BOOK: &[(Class, &[&str])] = &[
     (ClosedPeriod, &["已关账", "已结账", "已经关账", "已经结账"]),
     (Gone, &["要读取的数据在系统中不存在", "可能已经被删除"]),
     (Configuration, &["元数据中标识为", "业务对象不存在", "实体不存在此属性", "data数据包中的参数"]),
-    (Rights, &["未购买", "许可", "权限", "授权", "不允许用户"]),
+    // Not 权限, 授权, 许可 alone: names of customers and materials hold them.
+    (Rights, &["未购买", "许可证", "无权限", "没有权限", "新增权限", "不允许用户"]),
     (Setup, &["组织未启用", "未启用"]),
     (Stock, &["更新库存", "负库存", "库存不足"]),
     (Plugin, &["插件取消", "插件"]),
@@ -146,7 +147,8 @@ impl Class {
         matches!(self, EditLock | Deadlock | Changed)
     }
 
-    /// Would every other document meet the same? Then no document is at fault, and the run stops.
+    /// May every other document meet the same? A text alone does not tell: whether the run stops depends on whom the answer
+    /// names and on what was stored before (`outcome.rs`).
     pub fn stops(self) -> bool {
         matches!(self, Configuration | Rights | Limit)
     }
@@ -201,6 +203,12 @@ mod tests {
             ("物料SKU99001在系统中不存在", Some(11), Some(Data)),
             ("子系统 23 未购买", Some(7), Some(Rights)),
             ("您没有销售退货单的新增权限", Some(2), Some(Rights)),
+            ("无权限", None, Some(Rights)),
+            ("许可证已过期", None, Some(Rights)),
+            ("您没有权限执行此操作", None, Some(Rights)),
+            ("物料“权限测试件”已禁用", Some(11), Some(Data)),
+            ("物料“授权书”批号不合规", Some(11), None),
+            ("客户“许可科技”的信用额度已超", Some(11), None),
             ("第三方应用：BOM配单 不允许用户demo 登录，请联系系统管理员添加！", None, Some(Rights)),
             ("更新库存出现可以忽略的异常数据", Some(11), Some(Stock)),
             ("出现负库存", Some(11), Some(Stock)),

@@ -1,7 +1,8 @@
 //! Finishing what is saved but not audited: Submit, then Audit, never Save.
 //!
 //! Takes documents by number and id, gives one receipt each. Asks for the status first and last: what the ERP shows in the
-//! end counts, not what the calls said on the way.
+//! end counts, not what the calls said on the way. Where the pipeline does not ask for an audit, nothing is ever submitted
+//! or audited: a draft (Z) under our number is left to people, and stays behind until one of them saves it.
 //!
 //! Facts: Submit takes a document from Z, A or D to B, Audit from B to C; `Ids` is a text with commas; the same call for
 //! what stands there already is refused with 已提交 or 已审核.
@@ -17,6 +18,7 @@ use crate::base::lifecycle::State;
 use crate::base::record::{Outcome, Reason};
 use crate::base::{Error, Kind, Result};
 use crate::sink::{Exchange, Receipt, Unfinished};
+use chrono::{DateTime, Utc};
 
 /// Documents of one Submit or Audit, as the vendor's people advise.
 const TOGETHER: usize = 20;
@@ -49,9 +51,11 @@ pub(super) async fn finish(sink: &KingdeeSink, behind: &[Unfinished]) -> Result<
     for (course, seen) in courses.iter_mut().zip(seen) {
         course.first(sink, seen);
     }
-    step(sink, &mut courses, Service::Submit, &["Z", "A", "D", ""]).await;
-    step(sink, &mut courses, Service::Audit, &["B"]).await;
-    last(sink, &mut courses).await;
+    if sink.form.audited {
+        step(sink, &mut courses, Service::Submit, &["Z", "A", "D", ""]).await;
+        step(sink, &mut courses, Service::Audit, &["B"]).await;
+        last(sink, &mut courses).await;
+    }
     let receipt = |course: Course<'_>| {
         let outcome = course.outcome.ok_or_else(|| Error::bug("a document was left unfinished without an outcome"))?;
         Ok(Receipt { outcome, exchanges: course.exchanges })
@@ -75,15 +79,16 @@ async fn together(sink: &KingdeeSink, courses: &mut [Course<'_>], service: Servi
         return group.to_vec();
     }
     let ids: Vec<&str> = group.iter().map(|i| courses[*i].unfinished.remote.as_str()).collect();
+    let sent_at = Utc::now();
     let told = sink.session.call(service, &sink.form.operate_body(&ids)).await;
     let mut open = Vec::new();
     for i in group {
         let course = &mut courses[*i];
         match &told {
-            Ok(told) if is_named(told, course.unfinished) => course.go(sink, service, Ok(told)),
+            Ok(told) if is_named(told, course.unfinished) => course.go(sink, service, sent_at, Ok(told)),
             // A refusal of several does not say whose it is.
             Ok(_) => open.push(*i),
-            Err(error) => course.go(sink, service, Err(error)),
+            Err(error) => course.go(sink, service, sent_at, Err(error)),
         }
     }
     open
@@ -92,13 +97,15 @@ async fn together(sink: &KingdeeSink, courses: &mut [Course<'_>], service: Servi
 /// One call for one document; a lock of somebody else is waited for once.
 async fn alone(sink: &KingdeeSink, course: &mut Course<'_>, service: Service) {
     let body = sink.form.operate_body(&[&course.unfinished.remote]);
+    let sent_at = Utc::now();
     let told = sink.session.call(service, &body).await;
     let locked = matches!(&told, Ok(Told { said: Said::Status(s), .. }) if s.class().is_some_and(Class::passes));
-    course.go(sink, service, told.as_ref());
+    course.go(sink, service, sent_at, told.as_ref());
     if locked {
         tokio::time::sleep(sink.lock_wait).await;
         course.refusal = None;
-        course.go(sink, service, sink.session.call(service, &body).await.as_ref());
+        let sent_at = Utc::now();
+        course.go(sink, service, sent_at, sink.session.call(service, &body).await.as_ref());
     }
 }
 
@@ -140,6 +147,10 @@ impl<'a> Course<'a> {
         let Some(standing) = self.ours(seen.standing) else { return };
         if sink.form.state(&standing.status) == State::Present {
             self.outcome = Some(Outcome::Accepted { remote: Some(self.unfinished.remote.clone()) });
+        } else if !sink.form.audited {
+            let mut reason = sink.form.behind(&standing.status);
+            reason.text.push_str("; without IsAutoSubmitAndAudit it is neither submitted nor audited from here");
+            self.outcome = Some(Outcome::Behind { remote: self.unfinished.remote.clone(), reason });
         }
         self.status = standing.status;
     }
@@ -157,12 +168,11 @@ impl<'a> Course<'a> {
         None
     }
 
-    /// Takes the answer to one call.
-    fn go(&mut self, sink: &KingdeeSink, service: Service, told: Result<&Told, &Error>) {
-        let now = chrono::Utc::now();
+    /// Takes the answer to one call that was begun at `began`.
+    fn go(&mut self, sink: &KingdeeSink, service: Service, began: DateTime<Utc>, told: Result<&Told, &Error>) {
         let (answer, sent_at, answered_at) = match told {
             Ok(told) => (told.text.clone(), told.sent_at, told.answered_at),
-            Err(error) => (cut(&error.to_string()).to_string(), now, now),
+            Err(error) => (cut(&error.to_string()).to_string(), began, Utc::now()),
         };
         let request = format!("{{\"Ids\":\"{}\"}}", self.unfinished.remote);
         self.exchanges.push(Exchange { operation: service.name(), request, answer, sent_at, answered_at });
@@ -197,7 +207,8 @@ fn is_named(told: &Told, document: &Unfinished) -> bool {
 fn moved(sink: &KingdeeSink, told: Result<&Told, &Error>, document: &Unfinished) -> Moved {
     let told = match told {
         Ok(told) => told,
-        Err(error) if error.kind() == Kind::Denied => return Moved::Refused(Reason::new("session", error.to_string())),
+        // We were refused, not the document.
+        Err(error) if error.kind() == Kind::Denied => return Moved::Lost(Reason::new("session", error.to_string())),
         Err(error) => return Moved::Lost(Reason::new("no answer", error.to_string())),
     };
     let Said::Status(status) = &told.said else {

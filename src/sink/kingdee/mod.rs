@@ -33,6 +33,7 @@ use query::Question;
 use request::{Form, Service};
 use session::Session;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// How a [`KingdeeSink`] behaves beyond what its pipeline says.
@@ -64,6 +65,8 @@ pub struct KingdeeSink {
     form: Form,
     session: Session,
     lock_wait: Duration,
+    /// A document was stored: form, fields and rights are good, so what is refused is refused for what it is.
+    proven: AtomicBool,
 }
 
 impl KingdeeSink {
@@ -72,7 +75,8 @@ impl KingdeeSink {
         let account = Account::new(settings, env)?;
         let target = options.target_id.unwrap_or_else(|| account.target(&settings.form));
         let session = Session::new(account, transport, options.retry);
-        Ok(Self { target, form: Form::new(settings), session, lock_wait: options.lock_wait })
+        let (form, proven) = (Form::new(settings), AtomicBool::new(false));
+        Ok(Self { target, form, session, lock_wait: options.lock_wait, proven })
     }
 }
 

@@ -1,7 +1,8 @@
 //! What an answer means for each document that was sent.
 //!
-//! Takes the documents of one call and its status, gives a verdict each, in order. Both lists are read in every case, by
-//! `DIndex`; `IsSuccess` is not. What is not certain is asked, never guessed. Does no I/O.
+//! Takes the documents of one call and its status, gives a verdict each, in order. Both lists are read in every case, what
+//! is stored by `Number` and failing that by `DIndex`, errors by `DIndex`; `IsSuccess` is not read. What is not certain is
+//! asked, never guessed. Does no I/O.
 //!
 //! Facts: each document is a transaction of its own; an error about the call as a whole may carry `DIndex` 0 as if it
 //! were the first document's.
@@ -16,6 +17,7 @@ use crate::base::value::Value;
 use crate::base::{Error, Result};
 use crate::sink::{Found, Proof};
 use serde_json::Value as Json;
+use std::collections::HashMap;
 
 /// What the answer alone says about a document.
 #[derive(Debug)]
@@ -52,19 +54,46 @@ pub(super) enum Settled {
 /// One verdict per document, in order.
 ///
 /// # Errors
-/// When every document would meet the same: form, field, right, licence. Nothing was stored.
-pub(super) fn verdicts(form: &Form, sent: &[&Document], status: &Status) -> Result<Vec<Verdict>> {
-    if status.stored.is_empty()
-        && let Some(class) = status.class().filter(|class| class.stops())
-    {
+/// When every document would meet the same: form, field, right, licence. Nothing was stored. `proven`: this sink had a
+/// document stored before.
+pub(super) fn verdicts(form: &Form, sent: &[&Document], status: &Status, proven: bool) -> Result<Vec<Verdict>> {
+    if let Some(class) = stopping(status, sent.len(), proven) {
         return Err(stop(form, class, status));
     }
     let whole = refused_whole(status, sent.len());
-    let verdict = |(i, document): (usize, &&Document)| match &whole {
+    let parts = Part::each(status, sent);
+    let verdict = |(part, document): (&Part<'_>, &&Document)| match &whole {
         Some(reason) => Verdict::Ask(Doubt::Whole(reason.clone())),
-        None => one(form, document, &Part::of(status, i, document, sent.len()), status),
+        None => one(form, document, part, status),
     };
-    Ok(sent.iter().enumerate().map(verdict).collect())
+    Ok(parts.iter().zip(sent).map(verdict).collect())
+}
+
+/// The class of an answer that no other document would fare better with. A text about one document is not that: it must be
+/// of such a class, name no field, and strike the whole of a call of several, or come before anything was ever stored. A
+/// limit is about nobody's content.
+fn stopping(status: &Status, sent: usize, proven: bool) -> Option<Class> {
+    if !status.stored.is_empty() || status.errors.iter().any(|e| e.field.is_some()) {
+        return None;
+    }
+    let classes: Option<Vec<Class>> = if status.errors.is_empty() {
+        Class::of("", status.code).map(|class| vec![class])
+    } else {
+        status.errors.iter().map(|e| Class::of(&e.message, status.code)).collect()
+    };
+    let classes = classes.filter(|classes| classes.iter().all(|class| class.stops()))?;
+    let named = |i: usize| status.errors.iter().any(|e| e.index == Some(i));
+    let all = is_of_call(status, sent) || (0..sent).all(named);
+    let limit = classes.iter().all(|class| *class == Class::Limit);
+    (!proven || limit || (sent > 1 && all)).then(|| classes.first().copied()).flatten()
+}
+
+/// Are the errors of a call that stored nothing about the call, not about one of its documents?
+fn is_of_call(status: &Status, sent: usize) -> bool {
+    let nowhere = status.errors.iter().all(|e| e.index.is_none_or(|i| i >= sent));
+    // The first document's index without a field is what a fault of the call looks like too.
+    let first_only = matches!(status.errors.as_slice(), [only] if only.index == Some(0) && only.field.is_none());
+    nowhere || first_only
 }
 
 fn stop(form: &Form, class: Class, status: &Status) -> Error {
@@ -78,10 +107,9 @@ fn refused_whole(status: &Status, sent: usize) -> Option<Reason> {
         return None;
     }
     let nowhere = status.errors.iter().all(|e| e.index.is_none_or(|i| i >= sent));
-    // The first document's index without a field is what a fault of the call looks like too.
-    let first_only = matches!(status.errors.as_slice(), [only] if only.index == Some(0) && only.field.is_none());
     let recognised = status.class().is_some_and(|class| class.passes() || class == Class::Duplicate);
-    (nowhere || (first_only && !recognised)).then(|| reason(&status.errors.iter().collect::<Vec<_>>(), status.code))
+    (nowhere || (is_of_call(status, sent) && !recognised))
+        .then(|| reason(&status.errors.iter().collect::<Vec<_>>(), status.code))
 }
 
 /// What an answer holds about one document.
@@ -91,16 +119,28 @@ pub(super) struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    pub(super) fn of(status: &'a Status, index: usize, document: &Document, sent: usize) -> Self {
-        let key = document.key.as_str();
-        // Alone in its call, everything is about it; among others a place, or failing that the number, says so.
-        let placed = |place: Option<usize>| place.filter(|i| *i < sent);
-        let stored = status.stored.iter().filter(|row| match placed(row.index) {
-            Some(place) => place == index,
-            None => sent == 1 || row.number == key,
-        });
-        let wrong = status.errors.iter().filter(|row| sent == 1 || placed(row.index) == Some(index));
-        Self { stored: stored.collect(), wrong: wrong.collect() }
+    /// The part of each document, in order. A number that exactly one document was sent with says whose a stored row is, for
+    /// the number is what we ask by; failing that its place does. An error has a place only. Alone in its call, everything
+    /// is about a document.
+    pub(super) fn each(status: &'a Status, sent: &[&Document]) -> Vec<Self> {
+        let mut keys: HashMap<&str, Option<usize>> = HashMap::with_capacity(sent.len());
+        for (i, document) in sent.iter().enumerate() {
+            keys.entry(document.key.as_str()).and_modify(|place| *place = None).or_insert(Some(i));
+        }
+        let alone = (sent.len() == 1).then_some(0);
+        let mut parts: Vec<Self> = sent.iter().map(|_| Self { stored: Vec::new(), wrong: Vec::new() }).collect();
+        for row in &status.stored {
+            let place = keys.get(row.number.as_str()).copied().flatten().or(alone).or(row.index);
+            if let Some(part) = place.and_then(|i| parts.get_mut(i)) {
+                part.stored.push(row);
+            }
+        }
+        for row in &status.errors {
+            if let Some(part) = alone.or(row.index).and_then(|i| parts.get_mut(i)) {
+                part.wrong.push(row);
+            }
+        }
+        parts
     }
 
     /// As it came, for the exchange record; `None` where the document is not named.
@@ -261,6 +301,8 @@ fn confirm(
             }
             Outcome::Behind { remote, reason }
         }
+        // Named as wrong too, yet it stands there whole and in the status asked for: what was said against it is in its
+        // exchange. An outcome that is accepted has no room for a remark, and any other would be untrue.
         _ => Outcome::Accepted { remote: Some(remote) },
     }
 }

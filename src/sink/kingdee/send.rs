@@ -13,6 +13,7 @@ use crate::base::{Advice, Error, Kind, Result};
 use crate::sink::{Exchange, Receipt};
 use chrono::{DateTime, Utc};
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 /// Documents of one call, by their place in the batch.
 #[derive(Debug, Clone, Default)]
@@ -63,10 +64,14 @@ impl<'a> Batch<'a> {
         Self { sink, documents, models, outcomes, exchanges, work }
     }
 
-    /// An error that ends the batch. While nothing is settled, nothing has arrived.
+    /// An error that ends the batch. While no outcome comes from an answer, nothing has arrived: what was refused for its key
+    /// was never sent, and whoever is still open was proven not to be there by the answer that stops or by a question. Then
+    /// the error is all there is to say, and it holds the answer's text. Otherwise what was said of the settled documents
+    /// is kept in their receipts, and the open ones are to be asked about.
     fn stop(&mut self, error: Error) -> Result<()> {
         self.work.clear();
-        if self.outcomes.iter().all(|o| o.as_ref().is_none_or(|o| matches!(o, Outcome::Rejected { .. }))) {
+        let mut documents = self.outcomes.iter().zip(&self.exchanges);
+        if documents.all(|(outcome, exchanges)| outcome.is_none() || exchanges.is_empty()) {
             return Err(error);
         }
         for outcome in self.outcomes.iter_mut().filter(|outcome| outcome.is_none()) {
@@ -126,11 +131,12 @@ impl<'a> Batch<'a> {
         let text = match &told.said {
             Said::Else(trouble) => match &trouble.proves {
                 Proves::Stop(error) => return Err(error.clone()),
-                Proves::Refused => {
-                    let reason = Reason::new("refused", self.scrub(&trouble.text));
+                Proves::Door(error) if !told.served => return Err(error.clone()),
+                Proves::Refused | Proves::Door(_) => {
+                    let reason = Reason::new("refused", trouble.text.as_str());
                     return all(&|| Verdict::Ask(Doubt::Whole(reason.clone())));
                 }
-                Proves::NoSession | Proves::Nothing => self.scrub(&trouble.text),
+                Proves::NoSession | Proves::Nothing => trouble.text.clone(),
             },
             Said::Rows(_) | Said::Status(_) => "rows came in answer to a save".to_string(),
         };
@@ -139,12 +145,14 @@ impl<'a> Batch<'a> {
 
     fn of_status(&mut self, group: &Group, status: &Status, told: &Told) -> Result<Vec<Verdict>> {
         let sent: Vec<&Document> = group.members.iter().map(|i| &self.documents[*i]).collect();
-        for (place, i) in group.members.iter().enumerate() {
-            let part = Part::of(status, place, &self.documents[*i], sent.len()).raw();
-            let answer = part.map_or_else(|| told.text.clone(), |part| self.scrub(cut(&part)));
+        for (i, part) in group.members.iter().zip(Part::each(status, &sent)) {
+            let answer = part.raw().map_or_else(|| told.text.clone(), |part| cut(&part).to_string());
             self.keep(*i, answer, (told.sent_at, told.answered_at));
         }
-        outcome::verdicts(&self.sink.form, &sent, status)
+        if !status.stored.is_empty() {
+            self.sink.proven.store(true, Ordering::Relaxed);
+        }
+        outcome::verdicts(&self.sink.form, &sent, status, self.sink.proven.load(Ordering::Relaxed))
     }
 
     /// Asks the ERP about every doubt at once, and queues what is to be sent again.
@@ -211,10 +219,6 @@ impl<'a> Batch<'a> {
     fn keep(&mut self, i: usize, answer: String, (sent_at, answered_at): (DateTime<Utc>, DateTime<Utc>)) {
         let (operation, request) = (self.sink.form.save.name(), self.models[i].clone());
         self.exchanges[i].push(Exchange { operation, request, answer, sent_at, answered_at });
-    }
-
-    fn scrub(&self, text: &str) -> String {
-        self.sink.session.account.scrub(text)
     }
 }
 

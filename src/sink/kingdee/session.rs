@@ -93,7 +93,7 @@ impl Session {
                     }
                     let passing = matches!(&said, Said::Else(Trouble { proves: Proves::Nothing, .. }));
                     if !(passing && service.repeatable()) {
-                        let text = self.account.scrub(cut(&String::from_utf8_lossy(&reply.body)));
+                        let text = cut(&String::from_utf8_lossy(&reply.body)).to_string();
                         let answered_at = reply.received_at;
                         return Ok(Told { said, text, served: ticket.served, sent_at, answered_at });
                     }
@@ -112,11 +112,11 @@ impl Session {
     /// An answer that is none, to a call that wanted one.
     pub(super) fn failed(&self, said: &Said) -> Error {
         match said {
-            Said::Else(Trouble { proves: Proves::Stop(error), .. }) => error.clone(),
-            Said::Else(trouble) => Error::unavailable(self.account.scrub(&trouble.text))
+            Said::Else(Trouble { proves: Proves::Stop(error) | Proves::Door(error), .. }) => error.clone(),
+            Said::Else(trouble) => Error::unavailable(trouble.text.as_str())
                 .hint("the server is busy, restarting or not what sink.url should name; try again later"),
             Said::Status(status) => {
-                let text = self.account.scrub(&status.messages());
+                let text = status.messages();
                 status.class().map_or_else(|| Error::protocol(text.clone()), |class| class.error(text.clone()))
             }
             Said::Rows(_) => Error::protocol("rows came where none were asked for"),
@@ -139,7 +139,7 @@ impl Session {
         let mut attempt = 1;
         let began = Instant::now();
         let reply = loop {
-            match self.transport.send(&request).await {
+            match self.exchange(&request).await {
                 Ok(reply) => break reply,
                 Err(error) if error.kind() != Kind::Unavailable => return Err(error),
                 Err(error) => {
@@ -158,7 +158,7 @@ impl Session {
             Some(1 | -5) => {}
             Some(_) => {
                 let said = answer.get("Message").and_then(serde_json::Value::as_str).unwrap_or("no reason was given");
-                let text = format!("the login is refused: {}", self.account.scrub(cut(said)));
+                let text = format!("the login is refused: {}", cut(said));
                 return Err(Class::Session.error(text));
             }
             None => return Err(self.failed(&answer::read(&reply)).context("logging in")),
@@ -174,9 +174,17 @@ impl Session {
 
     async fn once(&self, service: Service, body: &str, ticket: &Ticket) -> Result<(Reply, Said)> {
         let request = self.request(service, body, ticket.cookies.clone());
-        let reply = self.transport.send(&request).await?;
+        let reply = self.exchange(&request).await?;
         let said = answer::read(&reply);
         Ok((reply, said))
+    }
+
+    /// One request and its reply. A server may echo what it was called with: our secrets go out here, before anything is read,
+    /// cut, kept or shown.
+    async fn exchange(&self, request: &Request) -> Result<Reply> {
+        let mut reply = self.transport.send(request).await?;
+        reply.body = self.account.scrub(reply.body);
+        Ok(reply)
     }
 
     fn request(&self, service: Service, body: &str, cookies: String) -> Request {

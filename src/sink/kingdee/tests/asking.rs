@@ -44,7 +44,9 @@ async fn what_stands_there_is_compared_with_the_document() {
         (rows(&[(101, "T1", "B", 2)]), "behind 101 agrees"),
         (rows(&[(101, "T1", "Z", 2)]), "behind 101 agrees"),
         (rows(&[(101, "T1", "C", 1)]), "present 101 foreign lines FEntity"),
-        (rows(&[(101, "T1", "C", 3)]), "present 101 foreign lines FEntity"),
+        // A kit may add lines.
+        (rows(&[(101, "T1", "C", 3)]), "present 101 agrees"),
+        (two("T1", "2024-01-02T00:00:00", "cust001"), "present 101 agrees"),
         (rows(&[(101, "T1", "C", 2), (102, "T1", "C", 2)]), "present 101 foreign doubled -"),
     ];
     for (there, expected) in table {
@@ -71,8 +73,11 @@ async fn many_numbers_are_asked_in_parts_and_many_lines_in_pages() {
     let all = rows(&[(7, "T042", "C", 2_500)]);
     let lines = all.as_array().expect("rows");
     let steps = vec![
-        query(&names[..100]).says(Json::from(lines[..2_000].to_vec())),
+        // The server gives less than was asked for: that is not the end.
+        query(&names[..100]).says(Json::from(lines[..1_000].to_vec())),
+        query(&names[..100]).says(Json::from(lines[1_000..2_000].to_vec())),
         query(&names[..100]).says(Json::from(lines[2_000..].to_vec())),
+        query(&names[..100]).says("[]"),
         query(&names[100..]).says("[]"),
     ];
     let (sink, script) = sink_of(&settings(), steps);
@@ -91,7 +96,7 @@ async fn many_numbers_are_asked_in_parts_and_many_lines_in_pages() {
         .iter()
         .map(|r| serde_json::from_slice::<Json>(&r.body).expect("JSON")["data"]["StartRow"].clone())
         .collect();
-    assert_eq!(starts, [0, 2_000, 0]);
+    assert_eq!(starts, [0, 1_000, 2_000, 2_500, 0]);
 }
 
 #[tokio::test]
@@ -126,7 +131,11 @@ async fn a_failure_dressed_as_a_row_is_an_error_not_a_document() {
 }
 
 async fn finished(behind: &[(&str, &str)], steps: Vec<Step>) -> Vec<String> {
-    let (sink, script) = sink_of(&settings(), steps);
+    finished_as(&settings(), behind, steps).await
+}
+
+async fn finished_as(settings: &Kingdee, behind: &[(&str, &str)], steps: Vec<Step>) -> Vec<String> {
+    let (sink, script) = sink_of(settings, steps);
     let unfinished: Vec<Unfinished> = behind
         .iter()
         .map(|(key, remote)| Unfinished { key: DocKey::new(key).expect("a key"), remote: (*remote).to_string() })
@@ -135,6 +144,47 @@ async fn finished(behind: &[(&str, &str)], steps: Vec<Step>) -> Vec<String> {
     script.is_over();
     assert!(receipts.iter().all(|r| r.exchanges.iter().all(|e| !e.operation.contains("Save"))));
     receipts.iter().map(|r| short(&r.outcome)).collect()
+}
+
+#[tokio::test]
+async fn without_an_audit_asked_for_nothing_is_submitted_or_audited() {
+    let mut saved = settings();
+    saved.options.clear();
+    let steps = vec![query(&["T1", "T2", "T3", "T4"]).says(rows(&[
+        (101, "T1", "Z", 2),
+        (102, "T2", "A", 2),
+        (203, "T3", "Z", 2),
+    ]))];
+    let behind = [("T1", "101"), ("T2", "102"), ("T3", "103"), ("T4", "104")];
+    let expected = ["behind 101 status", "accepted 102", "unknown gone", "unknown gone"];
+    assert_eq!(finished_as(&saved, &behind, steps).await, expected);
+}
+
+#[tokio::test]
+async fn refused_credentials_are_no_fault_of_a_document() {
+    let steps = vec![
+        query(&["T1"]).says(rows(&[(101, "T1", "B", 2)])),
+        operate("Audit", &["101"]).says(lost_session()),
+        operate("Audit", &["101"]).says(lost_session()),
+        query(&["T1"]).says(rows(&[(101, "T1", "B", 2)])),
+    ];
+    assert_eq!(finished(&[("T1", "101")], steps).await, ["unknown session"]);
+}
+
+#[tokio::test]
+async fn a_lost_call_is_dated_from_before_it_was_made() {
+    let slow = Duration::from_millis(40);
+    let steps = vec![
+        query(&["T1"]).says(rows(&[(101, "T1", "B", 2)])),
+        operate("Audit", &["101"]).fails(broken()).after(slow),
+        query(&["T1"]).says(rows(&[(101, "T1", "C", 2)])),
+    ];
+    let (sink, script) = sink_of(&settings(), steps);
+    let behind = [Unfinished { key: DocKey::new("T1").expect("a key"), remote: "101".into() }];
+    let receipts = sink.finish(&behind).await.expect("receipts");
+    script.is_over();
+    let audit = receipts[0].exchanges.iter().find(|e| e.operation == "Audit").expect("an audit");
+    assert!((audit.answered_at - audit.sent_at).to_std().expect("forward") >= slow);
 }
 
 #[tokio::test]

@@ -86,6 +86,55 @@ async fn a_request_filter_refuses_content_not_documents() {
 }
 
 #[tokio::test]
+async fn a_door_shut_on_a_served_session_is_shut_on_content() {
+    for status in [403, 405] {
+        let steps = vec![
+            query(&["T0"]).says("[]"),
+            save(&["T1", "T2"]).answers(status, "<html>"),
+            query(&["T1", "T2"]).says("[]"),
+            save(&["T1"]).answers(status, "<html>"),
+            query(&["T1"]).says("[]"),
+            save(&["T2"]).says(answer(&[(102, "T2", 0)], &[], 0)),
+            query(&["T2"]).says(rows(&[(102, "T2", "C", 2)])),
+        ];
+        let (sink, script) = sink_of(&settings(), steps);
+        let key = DocKey::new("T0").expect("a key");
+        sink.find(&[Asked { key: &key, document: None, remote: None }]).await.expect("an answer");
+        let receipts = sink.send(&documents(&["T1", "T2"])).await.expect("receipts");
+        script.is_over();
+        let became: Vec<String> = receipts.iter().map(|r| short(&r.outcome)).collect();
+        assert_eq!(became, ["rejected refused", "accepted 102"], "{status}");
+        // Never let in, the door is shut on us.
+        sent(&["T1"], vec![save(&["T1"]).answers(status, "<html>")]).await.expect_err("stops");
+    }
+}
+
+#[tokio::test]
+async fn an_error_after_a_refusal_keeps_what_was_said_of_the_refused() {
+    let whole = || answer(&[], &[(None, "未将对象引用设置到对象的实例。", 0)], 4);
+    let steps = vec![
+        save(&["T1", "T2"]).says(whole()),
+        query(&["T1", "T2"]).says("[]"),
+        save(&["T1"]).says(answer(&[], &[(Some("FDate"), "日期不能为空", 0)], 11)),
+        save(&["T2"]).answers(404, "<html>"),
+    ];
+    let (sink, script) = sink_of(&settings(), steps);
+    let receipts = sink.send(&documents(&["T1", "T2"])).await.expect("receipts");
+    script.is_over();
+    let became: Vec<String> = receipts.iter().map(|r| short(&r.outcome)).collect();
+    assert_eq!(became, ["rejected data", "unknown not sent"]);
+    let said: Vec<Vec<&str>> = receipts.iter().map(|r| r.exchanges.iter().map(|e| e.operation).collect()).collect();
+    let way = ["BatchSave", "ExecuteBillQuery", "BatchSave"];
+    assert_eq!(said, [way, way]);
+    // A refusal of ours, for its key, is no answer: nothing has arrived.
+    let mut batch = documents(&["T1", "T2"]);
+    batch[0].key = DocKey::new("T9").expect("a key");
+    let (sink, script) = sink_of(&settings(), vec![save(&["T2"]).answers(404, "<html>")]);
+    sink.send(&batch).await.expect_err("nothing was said of any document");
+    script.is_over();
+}
+
+#[tokio::test]
 async fn an_error_after_something_is_stored_leaves_the_rest_unknown() {
     let whole = answer(&[], &[(None, "未将对象引用设置到对象的实例。", 0)], 4);
     let steps = vec![

@@ -80,13 +80,15 @@ pub(super) struct Step {
     about: Option<Vec<String>>,
     /// Must it carry cookies?
     cookies: Option<&'static str>,
+    /// How long the answer takes.
+    after: Duration,
     answer: Result<Reply>,
 }
 
 impl Step {
     fn new(service: &'static str, about: &[&str]) -> Self {
         let about = Some(about.iter().map(ToString::to_string).collect());
-        Self { service, about, cookies: None, answer: Err(Error::bug("no answer was scripted")) }
+        Self { service, about, cookies: None, after: Duration::ZERO, answer: Err(Error::bug("no answer was scripted")) }
     }
 
     pub(super) fn cookies(mut self, cookies: &'static str) -> Self {
@@ -117,6 +119,11 @@ impl Step {
         if let Ok(reply) = &mut self.answer {
             reply.set_cookies = cookies.iter().map(ToString::to_string).collect();
         }
+        self
+    }
+
+    pub(super) fn after(mut self, wait: Duration) -> Self {
+        self.after = wait;
         self
     }
 
@@ -161,6 +168,7 @@ impl Transport for Script {
         if let Some(cookies) = step.cookies {
             assert_eq!(header(request, "Cookie").unwrap_or_default(), cookies, "{service}");
         }
+        tokio::time::sleep(step.after).await;
         step.answer
     }
 }

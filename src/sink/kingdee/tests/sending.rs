@@ -78,6 +78,11 @@ async fn answers_that_prove_nothing_leave_everything_unknown_and_are_not_repeate
         (502, "<html><body>Bad Gateway</body></html>"),
         (503, "<html><body>Service Unavailable</body></html>"),
         (504, ""),
+        // Words about a login, from a page or from a server that failed: no word about our session.
+        (500, "请重新登录"),
+        (502, "会话信息已丢失，请重新登录"),
+        (503, "<html><body>服务器繁忙，请重新登录</body></html>"),
+        (200, "<html><body>请重新登录</body></html>"),
         (408, ""),
         (200, "response_error:{\"Message\":\"超时\",\"InnerExWrapper\":{\"Message\":\"死锁\"}}"),
         (200, "response_error: 发生时间：2026 错误编号：1 错误信息：x"),
@@ -119,6 +124,100 @@ async fn what_proves_that_nothing_is_stored_for_any_document_stops_the_run_with_
         assert_eq!(error.kind(), kind, "{error}");
         assert!(error.cure().unwrap_or_default().contains(cure), "{error}: {:?}", error.cure());
         assert!(error.to_string().starts_with("kingdee://erp.example/5f0c1a2b3c4d5e/SAL_RETURNSTOCK: "), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_about_one_document_refuses_that_one_once_something_was_stored() {
+    const RIGHT: &str = "您没有销售退货单的新增权限";
+    let first = || {
+        let said = answer(&[(100, "T0", 0)], &[], 0);
+        vec![save(&["T0"]).says(said), query(&["T0"]).says(rows(&[(100, "T0", "C", 2)]))]
+    };
+    // (documents, errors, MsgCode; before anything was stored, after)
+    type Errors = &'static [(Option<&'static str>, &'static str, i64)];
+    let table: &[(&[&str], Errors, i64, &str, &str)] = &[
+        (&["T1"], &[(None, RIGHT, 0)], 2, "stop Denied", "rejected rights"),
+        (&["T1"], &[(None, "无此说法", 0)], 3, "stop Config", "rejected configuration"),
+        (&["T1"], &[(None, "无此说法", 0)], 14, "stop Unavailable", "stop Unavailable"),
+        (&["T1"], &[(Some("FStockOrgId"), RIGHT, 0)], 2, "rejected rights", "rejected rights"),
+        (&["T1", "T2"], &[(None, RIGHT, 0), (None, RIGHT, 1)], 2, "stop Denied", "stop Denied"),
+        (&["T1", "T2"], &[(None, RIGHT, 0)], 2, "stop Denied", "stop Denied"),
+        (&["T1", "T2"], &[(None, RIGHT, -1)], 2, "stop Denied", "stop Denied"),
+        (
+            &["T1", "T2"],
+            &[(None, RIGHT, 0), (Some("FStockId"), RIGHT, 1)],
+            2,
+            "rejected rights, rejected rights",
+            "rejected rights, rejected rights",
+        ),
+        (
+            &["T1", "T2"],
+            &[(None, RIGHT, 0), (None, "客户“权限测试”已禁用", 1)],
+            11,
+            "rejected rights, rejected data",
+            "rejected rights, rejected data",
+        ),
+    ];
+    for (keys, errors, code, fresh, proven) in table {
+        for (mut steps, expected) in [(Vec::new(), fresh), (first(), proven)] {
+            let served = !steps.is_empty();
+            steps.push(save(keys).says(answer(&[], errors, *code)));
+            let (sink, script) = sink_of(&settings(), steps);
+            if served {
+                let receipts = sink.send(&documents(&["T0"])).await.expect("receipts");
+                assert_eq!(short(&receipts[0].outcome), "accepted 100");
+            }
+            let became = match sink.send(&documents(keys)).await {
+                Ok(receipts) => receipts.iter().map(|r| short(&r.outcome)).collect::<Vec<_>>().join(", "),
+                Err(error) => format!("stop {:?}", error.kind()),
+            };
+            script.is_over();
+            assert_eq!(became, *expected, "{keys:?} {errors:?} {code}, served: {served}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stored_row_is_whose_number_it_has_before_whose_place() {
+    // Places counted anew within parts of the call, and one row without its number.
+    let said = answer(&[(101, "T1", 1), (102, "T2", 0), (103, "", 2)], &[(Some("FDate"), "日期不能为空", 3)], 0);
+    let steps = vec![
+        save(&["T1", "T2", "T3", "T4"]).says(said),
+        query(&["T1", "T2", "T3"]).says(rows(&[(101, "T1", "C", 2), (102, "T2", "C", 2), (103, "T3", "C", 2)])),
+    ];
+    let became = sent(&["T1", "T2", "T3", "T4"], steps).await.expect("receipts");
+    assert_eq!(became, ["accepted 101", "accepted 102", "accepted 103", "rejected data"]);
+}
+
+#[tokio::test]
+async fn secrets_that_a_server_echoes_are_kept_nowhere() {
+    const VEILED: &str = "5b2W64ET1uGWSCUu7T3F7YjN6d3bWqOA";
+    let clean = |text: &str, place: &str| {
+        // Not even the beginning of one, where a text was cut.
+        for secret in [APP_SECRET, VEILED] {
+            assert!(!text.contains(&secret[..8]), "{place}: {text}");
+        }
+    };
+    let echo = format!("appid=219843_{VEILED} appsecret={APP_SECRET}");
+    // The cut goes through the secret.
+    let long = format!("{}{APP_SECRET}", "x".repeat(4096 - 10));
+    for message in [&echo, &long] {
+        let said = answer(&[], &[(Some("FDate"), message, 0)], 11);
+        let (sink, _) = sink_of(&settings(), vec![save(&["T1"]).says(&said)]);
+        let receipts = sink.send(&documents(&["T1"])).await.expect("receipts");
+        assert_eq!(short(&receipts[0].outcome), "rejected 11");
+        clean(&format!("{receipts:?}"), "receipt");
+        let right = answer(&[], &[(None, &format!("无权限 {message}"), 0)], 2);
+        let error = sent(&["T1"], vec![save(&["T1"]).says(right)]).await.expect_err("no right");
+        clean(&format!("{error:?}"), "error");
+        for (status, body) in [(200, format!("response_error: {message}")), (500, message.clone())] {
+            let (sink, _) = sink_of(&settings(), vec![save(&["T1"]).answers(status, &body)]);
+            clean(&format!("{:?}", sink.send(&documents(&["T1"])).await), "no answer");
+            let steps = (0..3).map(|_| Step { about: None, ..query(&[]) }.answers(status, &body)).collect();
+            let (sink, _) = sink_of(&settings(), steps);
+            clean(&format!("{:?}", sink.check().await.expect_err("no answer")), "check");
+        }
     }
 }
 
