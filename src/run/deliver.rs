@@ -73,7 +73,7 @@ async fn deliver_with(
         return Ok(());
     }
     if !done.complete && context.stop.load(Ordering::Relaxed) {
-        let stopped = Error::new(Kind::Stopped, "stopped while delivering; what was in flight is settled");
+        let stopped = Error::new(Kind::Stopped, "stopped while delivering; what was in flight is on record");
         report.fail(&stopped.hint("the same command goes on where this one stopped"));
         return Ok(());
     }

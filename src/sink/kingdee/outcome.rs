@@ -227,11 +227,8 @@ pub(super) fn reason(wrong: &[&Wrong], code: Option<i64>) -> Reason {
     let mut classes: Vec<Class> = wrong.iter().filter_map(|e| Class::of(&e.message, code)).collect();
     // What will not pass by itself is the cause that counts.
     classes.sort_by_key(|class| class.passes());
-    let code = match (classes.first(), code) {
-        (Some(class), _) => class.word().to_string(),
-        (None, None | Some(0)) => "refused".to_string(),
-        (None, Some(code)) => code.to_string(),
-    };
+    // Not the MsgCode: it is the call's, 0 or 11 for the same document by what stood beside it.
+    let code = classes.first().map_or("refused", |class| class.word());
     let fields: Vec<&str> = wrong.iter().filter_map(|e| e.field.as_deref()).collect();
     let reason = Reason::new(code, joined(&texts));
     if fields.is_empty() { reason } else { reason.on_field(joined(&fields).replace("; ", ",")) }
@@ -280,9 +277,9 @@ fn confirm(
     standing: Option<&Standing>,
 ) -> Outcome {
     let Some(standing) = standing else {
-        let text =
-            format!("the answer says that it was stored as {remote}, but no document of that number is shown to us");
-        return Outcome::Unknown { reason: Reason::new("not shown", text) };
+        // Nothing of it can be seen: its lines are gone, or our user may not see it. It was stored, so it is never sent again.
+        let text = format!("the answer says that it was stored as {remote}, but no line of that number is shown to us");
+        return Outcome::Conflict { reason: Reason::new("not shown", text), remote: Some(remote) };
     };
     if standing.ids != [remote.as_str()] {
         let text =
