@@ -72,7 +72,10 @@ fn options_keep_their_order_and_may_be_written_as_texts() {
     let options = "SubSystemId = 23\nIsAutoSubmitAndAudit = \"True\"\nNeedReturnFields = [\"FBillNo\"]\nBatchCount = 5\n\
                    InterationFlags = \"STK_InvCheckResult\"\n";
     let text = with("IsAutoSubmitAndAudit = true\nIsVerifyBaseDataField = true\n", options)
-        .replace("operation = \"batchSave\"", "operation = \"Save\"\nauth = \"app_secret\"\nverify = []\nentry = \"\"")
+        .replace(
+            "operation = \"batchSave\"",
+            "operation = \"Save\"\nauth = \"app_secret\"\nverify = [\"FDate\"]\nentry = \"\"",
+        )
         .replace("SAL_RETURNSTOCK\"", "PAEZ_C_PLAN\"");
     let (sink, kingdee) = kingdee(&text);
     let text = |t: &str| OptionValue::Text(t.into());
@@ -86,7 +89,7 @@ fn options_keep_their_order_and_may_be_written_as_texts() {
     ];
     assert_eq!(kingdee.options, expected.map(|(name, value)| (name.to_string(), value)));
     assert_eq!((kingdee.operation, kingdee.auth), (KingdeeOperation::Save, KingdeeAuth::AppSecret));
-    assert_eq!((kingdee.verify.len(), kingdee.entry, sink.contract), (0, None, None));
+    assert_eq!((kingdee.verify.len(), kingdee.entry, sink.contract), (1, None, None));
 }
 
 #[test]

@@ -233,8 +233,8 @@ async fn a_document_that_lost_its_only_line_is_not_saved_again() {
 /// A field that a look-up left empty is told, and the run is not green.
 #[tokio::test]
 async fn a_look_up_without_a_match_is_not_green() {
-    let project = project(good(40), &[("csv = \"lookup/salesman.csv\"", "csv = \"../short.csv\"")]).await;
-    std::fs::write(project.path("short.csv"), "name,fnumber\n李秋菊,XSY002\n").expect("written");
+    let (right, wrong) = ("salesman.csv\"\nkey = \"name\"", "salesman.csv\"\nkey = \"fnumber\"");
+    let project = project(good(40), &[(right, wrong)]).await;
     let line = [&["run", "returns"][..], &MONTH].concat();
     let screen = project.run("data", &line).await.expect(1);
     tells(&screen, &["look-up without match: salesman: "]);

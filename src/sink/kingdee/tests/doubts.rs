@@ -67,7 +67,7 @@ async fn a_batch_refused_as_a_whole_is_split_until_the_guilty_stands_alone() {
         query(&["T4"]).says(rows(&[(104, "T4", "C", 2)])),
     ];
     let became = sent(&["T1", "T2", "T3", "T4"], steps).await.expect("receipts");
-    assert_eq!(became, ["accepted 101", "accepted 102", "rejected 4", "accepted 104"]);
+    assert_eq!(became, ["accepted 101", "accepted 102", "rejected refused", "accepted 104"]);
 }
 
 #[tokio::test]

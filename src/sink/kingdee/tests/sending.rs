@@ -68,7 +68,7 @@ async fn a_silent_line_drop_and_a_number_of_its_own_are_conflicts_with_the_remot
     ];
     assert_eq!(sent(&["T1"], steps).await.expect("receipts"), ["conflict 101 doubled"]);
     let steps = vec![save(&["T1"]).says(answer(&[(101, "T1", 0)], &[], 0)), query(&["T1"]).says("[]")];
-    assert_eq!(sent(&["T1"], steps).await.expect("receipts"), ["unknown not shown"]);
+    assert_eq!(sent(&["T1"], steps).await.expect("receipts"), ["conflict 101 not shown"]);
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn secrets_that_a_server_echoes_are_kept_nowhere() {
         let said = answer(&[], &[(Some("FDate"), message, 0)], 11);
         let (sink, _) = sink_of(&settings(), vec![save(&["T1"]).says(&said)]);
         let receipts = sink.send(&documents(&["T1"])).await.expect("receipts");
-        assert_eq!(short(&receipts[0].outcome), "rejected 11");
+        assert_eq!(short(&receipts[0].outcome), "rejected refused");
         clean(&format!("{receipts:?}"), "receipt");
         let right = answer(&[], &[(None, &format!("无权限 {message}"), 0)], 2);
         let error = sent(&["T1"], vec![save(&["T1"]).says(right)]).await.expect_err("no right");
