@@ -72,6 +72,9 @@ fn next(p: &PipelineStatus) -> String {
     if p.causes.iter().any(|cause| matches!(cause.state, State::Rejected | State::Blocked)) {
         out.push_str(&format!("once cured:    dukou deliver {} --remap\n", p.name));
     }
+    if let Some(key) = p.causes.iter().find(|cause| cause.state == State::Conflict).and_then(Cause::example) {
+        out.push_str(&format!("a conflict, once cleared at the target: dukou deliver {} --key {key}\n", p.name));
+    }
     out
 }
 

@@ -1,4 +1,4 @@
-//! What an answer means before its JSON is read: HTTP refusals, web pages, broken text, clocks that differ.
+//! What an answer means before its JSON is understood: HTTP refusals, web pages, broken text, clocks that differ.
 //!
 //! Takes a reply, gives a [`Verdict`] or the text. Pure, and the same for every vendor; foreign texts are cut short and
 //! freed of our own keys before they are shown.
@@ -6,7 +6,21 @@
 use crate::base::{Error, Result};
 use crate::config::secret::Secret;
 use crate::net::Reply;
+use jiter::JiterError;
 use std::time::Duration;
+
+/// Why a text is not an envelope; a sentence with the byte position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed(pub String);
+
+impl From<JiterError> for Malformed {
+    fn from(error: JiterError) -> Self {
+        Self(format!("{} at byte {}", error.error_type, error.index))
+    }
+}
+
+/// What reading an envelope gives.
+pub type Scan<T> = std::result::Result<T, Malformed>;
 
 /// What to do about an answer that holds no page.
 #[derive(Debug)]

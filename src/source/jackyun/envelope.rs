@@ -5,7 +5,9 @@
 //! "result":{"data":{"scrollId":"…","totalResults":7,"trades":[…]},"contextId":"…"}}`; `data` may also be that object as
 //! a JSON text inside a string, with names in Pascal case (vendor documentation and two clients in production).
 
-use jiter::{Jiter, JiterError, Peek};
+pub use crate::source::answer::Malformed;
+use crate::source::answer::Scan;
+use jiter::{Jiter, Peek};
 use std::ops::Range;
 
 /// Where the records of a method stand under `result.data`.
@@ -31,18 +33,6 @@ impl Place {
         Self { list, whole }
     }
 }
-
-/// Why a text is not an envelope; a sentence with the byte position.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Malformed(pub String);
-
-impl From<JiterError> for Malformed {
-    fn from(error: JiterError) -> Self {
-        Self(format!("{} at byte {}", error.error_type, error.index))
-    }
-}
-
-type Scan<T> = Result<T, Malformed>;
 
 /// The outer part of an answer.
 #[derive(Debug)]

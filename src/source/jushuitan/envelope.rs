@@ -5,23 +5,13 @@
 //! "page_size":50,"has_next":false,"datas":[…]}}`; `data_count` and `page_count` are declared and absent in every recorded
 //! answer; `datas` is null on an empty page; flags and numbers also come as text.
 
-use jiter::{Jiter, JiterError, Peek};
+pub use crate::source::answer::Malformed;
+use crate::source::answer::Scan;
+use jiter::{Jiter, Peek};
 use std::ops::Range;
 
 /// Name of the array of records.
 const LIST: &str = "datas";
-
-/// Why a text is not an envelope; a sentence with the byte position.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Malformed(pub String);
-
-impl From<JiterError> for Malformed {
-    fn from(error: JiterError) -> Self {
-        Self(format!("{} at byte {}", error.error_type, error.index))
-    }
-}
-
-type Scan<T> = Result<T, Malformed>;
 
 /// The outer part of an answer.
 #[derive(Debug)]
